@@ -1,0 +1,118 @@
+"""The envelope: the standard message a case, or an event of a case, arrives in (CloudEvents 1.0).
+
+Attributes follow the CloudEvents 1.0.2 specification; ``data`` is one of the records below, chosen by ``type``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from contracts.records import Fields, record
+
+CASE_TYPE = "org.onedoor.case.submit.v1"
+EVENT_TYPE = "org.onedoor.case.event.v1"
+
+
+@record
+class Envelope:
+    """CloudEvents context attributes and data. The hub's key of a message is (region, source, id)."""
+
+    id: str
+    source: str
+    type: str
+    specversion: str = "1.0"
+    time: datetime | None = None
+    subject: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    data: JsonValue = None
+
+
+@record
+class MaterialRef:
+    """A paper handed in: by ``key`` where it was uploaded, by count where it stays on paper."""
+
+    material: str
+    key: str | None = None
+    name: str = ""
+    originals: int = 0
+    copies: int = 0
+    pages: int = 0
+
+
+@record
+class CaseApplication:
+    """Data of a new case. ``accepted``: the counter has checked the papers, so receiving is also accepting 受理."""
+
+    item: str
+    item_version: int | None = None
+    receiving_centre: str
+    accepting_centre: str | None = None
+    paper_holder: str | None = None
+    channel: str = "01"
+    applicant: Fields
+    agent: Fields | None = None
+    form: Fields = field(default_factory=dict)
+    materials: tuple[MaterialRef, ...] = ()
+    accepted: bool = False
+    clerk: str | None = None
+
+
+class CaseEventKind(StrEnum):
+    """The events that a centre or an applicant may cause; each is a transition of the case table."""
+
+    ACCEPT = "accept"
+    ASK_CORRECTION = "ask_correction"
+    CORRECTED = "corrected"
+    REFUSE_ACCEPTANCE = "refuse_acceptance"
+    WITHDRAW = "withdraw"
+    VOID = "void"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    RESUBMIT = "resubmit"
+    RETURN = "return"
+    RESULT_READY = "result_ready"
+    SERVE = "deliver"
+    ARCHIVE = "archive"
+
+
+@record
+class CaseEvent:
+    """Data of an event. ``by`` is a staff or applicant reference, never a name; ``confirmed_by`` the second person.
+
+    ``applicant``, ``form`` and ``materials`` replace what they name when a correction or a resubmission brings them.
+    """
+
+    event: CaseEventKind
+    by: str
+    confirmed_by: str | None = None
+    reason_code: str | None = None
+    wanted: tuple[str, ...] = ()
+    happened_at: datetime | None = None
+    applicant: Fields | None = None
+    form: Fields | None = None
+    materials: tuple[MaterialRef, ...] | None = None
+
+
+@record
+class TaskCompletion:
+    """What ends a manual task. A centre task takes ``decision`` (done, granted, refused) or ``returned``;
+    a sheet takes its number, version and the ticked box. ``happened_at`` may lie before the time it is keyed.
+    """
+
+    id: str
+    by: str
+    confirmed_by: str | None = None
+    decision: str | None = None
+    result_code: str | None = None
+    reason_code: str | None = None
+    wanted: tuple[str, ...] = ()
+    fields: Fields = field(default_factory=dict)
+    sheet_no: str | None = None
+    sheet_version: int | None = None
+    happened_at: datetime | None = None
+    backdate_reason: str | None = None
