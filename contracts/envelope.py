@@ -100,8 +100,9 @@ class CaseEvent:
 
 @record
 class TaskCompletion:
-    """What ends a manual task. A centre task takes ``decision`` (done, granted, refused) or ``returned``;
-    a sheet takes its number, version and the ticked box. ``happened_at`` may lie before the time it is keyed.
+    """What ends a manual task; ``id`` makes it idempotent. A centre task takes ``decision`` (done, granted, refused) or ``returned``;
+    a sheet takes the ticked box as ``result_code``, and either ``sheet_code`` (the text of its QR code, with a MAC) or, keyed
+    by hand, its number and version. ``happened_at`` may lie before the time it is keyed, with a ``backdate_reason``.
     """
 
     id: str
@@ -112,6 +113,7 @@ class TaskCompletion:
     reason_code: str | None = None
     wanted: tuple[str, ...] = ()
     fields: Fields = field(default_factory=dict)
+    sheet_code: str | None = None
     sheet_no: str | None = None
     sheet_version: int | None = None
     happened_at: datetime | None = None
