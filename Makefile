@@ -1,0 +1,54 @@
+# Everything here works on a machine that has make and Python 3.11 or newer, and nothing else.
+#
+#   make demo ONCE=1              run to the end and exit, instead of serving
+#   make demo SITE=path/to/site   another city than the sample one
+#   make demo PORT=8900           another port
+#   make demo DEMO_DIR=path       where the demo keeps its database, sheets and summary
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A stamp is younger than what it was made from; while that holds, nothing is installed again.
+MADE := $(VENV)/.made
+INSTALLED := $(VENV)/.installed
+TOX := $(VENV)/.tox-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint bench clean
+
+help: ## show this list
+	@echo "Onedoor: what make can do here"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(INSTALLED) ## a whole city on this machine: 100 cases, every kind of department, faults, the proof that nothing was lost
+	$(BIN)/onedoor demo $(if $(ONCE),--once) $(if $(SITE),--site "$(SITE)") $(if $(PORT),--port $(PORT)) $(if $(DEMO_DIR),--folder "$(DEMO_DIR)")
+
+serve: $(INSTALLED) ## the hub itself, as it runs in a centre (needs settings and keys: docs/README.md)
+	$(BIN)/onedoor serve $(if $(SITE),--site "$(SITE)") $(if $(PORT),--port $(PORT))
+
+test: $(TOX) ## style, types, import rules, then every test against the built wheel
+	$(BIN)/tox run -e lint,py
+
+lint: $(TOX) ## style, types and import rules only
+	$(BIN)/tox run -e lint
+
+bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
+	$(BIN)/python bench/run.py
+
+clean: ## remove the environments, caches and builds (a demo's folder stays)
+	rm -rf $(VENV) .tox build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(MADE):
+	@test -n "$(PYTHON)" || { echo "Onedoor needs Python 3.11 or newer. Install it, or name it: make PYTHON=/path/to/python3 <target>" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(INSTALLED): $(MADE) pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(TOX): $(MADE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "tox>=4.30"
+	@touch $@
