@@ -1,0 +1,112 @@
+"""What a unit of work must know of its city: catalogue, operations, calendar, keys. Nothing here changes while it runs."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import jmespath
+from contracts.catalogue import Item, Operation
+from contracts.errors import OnedoorError
+from contracts.records import Fields, record
+from contracts.situation import Situation
+from contracts.site import Centre
+from jmespath.parser import ParsedResult
+
+from hub.clock import Calendar
+from hub.keys import Keys
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class NotReceivable(OnedoorError):
+    """The item, version, system or operation is not in the catalogue that is in force."""
+
+
+@record
+class SystemFacts:
+    """What results and routing need of a system; the open channel itself belongs to its lane.
+
+    ``second_person`` is true when a person must confirm refusals that another person keyed.
+    """
+
+    name: str
+    department: str
+    department_name: str
+    operations: Mapping[str, Operation]
+    sending: Situation
+    resend_is_safe: bool
+    can_enquire: bool
+    reply_within_ms: int | None
+    max_attempts: int
+    successor: str | None
+
+
+@record
+class City:
+    """The frozen context of every unit of work."""
+
+    region: str
+    timezone: str
+    calendar: Calendar
+    centres: Mapping[str, Centre]
+    items: Mapping[tuple[str, int], Item]
+    systems: Mapping[str, SystemFacts]
+    keys: Keys
+    correction_days: int = 30
+    archive_after_days: int = 30
+
+    def item(self, code: str, version: int) -> Item:
+        """The item version. Raises NotReceivable."""
+        try:
+            return self.items[code, version]
+        except KeyError as error:
+            raise NotReceivable(f"item {code} version {version} is not in the catalogue: import it first") from error
+
+    def system(self, name: str) -> SystemFacts:
+        """The system, or the successor that a retired one names. Raises NotReceivable."""
+        seen = set()
+        while name not in seen:
+            seen.add(name)
+            found = self.systems.get(name)
+            if found is None:
+                break
+            if found.successor is None:
+                return found
+            name = found.successor
+        raise NotReceivable(f"system {name} is not configured at this site: add its department, or name a successor")
+
+    def operation(self, system: str, operation: str) -> Operation:
+        """The operation of a system. Raises NotReceivable."""
+        try:
+            return self.system(system).operations[operation]
+        except KeyError as error:
+            raise NotReceivable(f"system {system} has no operation {operation}") from error
+
+
+@cache
+def compiled(expression: str) -> ParsedResult:
+    """A JMESPath expression, parsed once."""
+    return jmespath.compile(expression)
+
+
+def holds(condition: str | None, context: Mapping[str, Any]) -> bool:
+    """Whether a condition is true over the case; no condition is true."""
+    return condition is None or bool(compiled(condition).search(context))
+
+
+def minimised(operation: Operation, context: Mapping[str, Any]) -> Fields:
+    """Only the fields of the operation's allow-list; optional ones that are absent are left out."""
+    found = {field.name: compiled(field.source).search(context) for field in operation.request}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def milliseconds(at: datetime) -> int:
+    """Milliseconds since 1970-01-01 UTC, as the store keeps times."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def moment(at: int) -> datetime:
+    """The aware UTC time of stored milliseconds."""
+    return _EPOCH + at * _MILLISECOND

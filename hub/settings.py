@@ -1,0 +1,103 @@
+"""One typed configuration: ``onedoor.toml`` in the data folder, then the environment (``ONEDOOR_PORT=8080``).
+
+Secrets never stand here: each is a file named after it in the folder ``secrets`` (mode 0600), or a systemd credential.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import OnedoorError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+class SettingsRefused(OnedoorError):
+    """The settings cannot be used; the text names every wrong key."""
+
+
+class Clock(BaseModel):
+    """The civil clock. ``start`` (with offset) and ``speed`` are for demos and tests: seconds pass ``speed`` times as fast."""
+
+    model_config = ConfigDict(extra="forbid")
+    start: datetime | None = None
+    speed: float = 1.0
+
+
+class Retry(BaseModel):
+    """Backoff between tries, in seconds of the civil clock."""
+
+    model_config = ConfigDict(extra="forbid")
+    first_seconds: float = 5.0
+    cap_seconds: float = 3600.0
+
+
+class Settings(BaseSettings):
+    """Every key of ``onedoor.toml``. ``systems`` holds, by system and situation, the addresses of this place."""
+
+    model_config = SettingsConfigDict(env_prefix="ONEDOOR_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    data: Path = Path("data")
+    site: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str | None = None
+    master_key: Path | None = None
+    secrets: Path | None = None
+    allow_demo_keys: bool = False
+    clock: Clock = Clock()
+    retry: Retry = Retry()
+    max_body_bytes: int = 1_048_576
+    max_material_bytes: int = 20_971_520
+    max_waiting: int = 2_000
+    drain_seconds: float = 10.0
+    lease_seconds: float = 120.0
+    archive_after_days: int = 30
+    correction_days: int = 30
+    breaker_failures: int = 5
+    breaker_seconds: float = 30.0
+    systems: Mapping[str, Mapping[str, Mapping[str, JsonValue]]] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as init values."""
+        return env_settings, init_settings
+
+    @property
+    def key_file(self) -> Path:
+        """The master key: a systemd credential where there is one, else the named file, else beside the data folder."""
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        if credentials and (Path(credentials) / "onedoor-master-key").exists():
+            return Path(credentials) / "onedoor-master-key"
+        return self.master_key or self.data.parent / "keys" / "master.key"
+
+    @property
+    def secret_folder(self) -> Path:
+        """Where secrets of departments lie, one file each."""
+        return self.secrets or self.data.parent / "keys" / "secrets"
+
+
+def load_settings(file: Path | None, **overrides: Any) -> Settings:
+    """Read the file (TOML), the overrides and the environment. Raises SettingsRefused naming every wrong key."""
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsRefused(f"the settings file {file} cannot be read: {error.strerror}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsRefused(f"the settings file {file} is not TOML: {error}") from error
+    try:
+        return Settings(**{**values, **overrides})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise SettingsRefused(f"settings: {wrong}") from error

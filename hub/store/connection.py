@@ -1,0 +1,121 @@
+"""The database, opened as the delivery rule needs it, and the few ways to speak to it.
+
+Hot paths use text statements on the driver itself: an ORM costs several times the statement (measured). Statements name
+their parameters ``:like_this`` and use only SQL that SQLite and PostgreSQL share.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from contracts.errors import OnedoorError
+
+Row: TypeAlias = dict[str, Any]
+"""One row by column name."""
+
+REQUIRED = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+"""WAL with synchronous=FULL (2): NORMAL loses acknowledged rows at a power cut. Asserted at every start."""
+
+
+class StoreUnavailable(OnedoorError):
+    """The database cannot take a write now (disk full, locked, read-only, failed sync). Intake answers 503."""
+
+
+class StoreRefused(OnedoorError):
+    """The database must not be used: another process has it, a wrong key, a wrong setting. The text says what to do."""
+
+
+def _as_dict(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
+
+
+class Connection:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        """Open ``path``. Raises StoreUnavailable, or StoreRefused when a required setting does not hold."""
+        try:
+            self._raw = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+            self._raw.row_factory = _as_dict
+            if writable:
+                self._raw.execute("PRAGMA journal_mode=WAL")
+            self._raw.execute("PRAGMA synchronous=FULL")
+            self._raw.execute("PRAGMA foreign_keys=ON")
+            self._raw.execute("PRAGMA secure_delete=ON")
+            self._raw.execute("PRAGMA busy_timeout=5000")
+            if not writable:
+                self._raw.execute("PRAGMA query_only=ON")
+            for name, wanted in REQUIRED.items():
+                found = self.rows(f"PRAGMA {name}")[0][name]
+                if found != wanted:
+                    raise StoreRefused(f"the database setting {name} is {found}, it must be {wanted}: check {path.name}")
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the database {path} cannot be opened: {error}") from error
+
+    def run(self, statement: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Execute; returns how many rows it changed."""
+        return self._raw.execute(statement, parameters or {}).rowcount
+
+    def run_many(self, statement: str, parameters: Iterable[Mapping[str, Any]]) -> None:
+        """Execute once for each set of parameters."""
+        self._raw.executemany(statement, parameters)
+
+    def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """All rows."""
+        found: list[Row] = self._raw.execute(statement, parameters or {}).fetchall()
+        return found
+
+    def row(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
+        """The first row, if any."""
+        found: Row | None = self._raw.execute(statement, parameters or {}).fetchone()
+        return found
+
+    def insert(self, table: str, values: Mapping[str, Any]) -> None:
+        """Insert one row of named columns."""
+        self._raw.execute(_insert(table, tuple(values)), values)
+
+    def insert_many(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Insert rows that all name the same columns."""
+        if rows:
+            self._raw.executemany(_insert(table, tuple(rows[0])), rows)
+
+    def update(self, table: str, key: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
+        """Set ``changes`` where ``key`` matches exactly; returns how many rows changed."""
+        values = {**changes, **{f"k_{name}": value for name, value in key.items()}}
+        return self._raw.execute(_update(table, tuple(key), tuple(changes)), values).rowcount
+
+    def close(self) -> None:
+        """Close it."""
+        self._raw.close()
+
+
+@cache
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)})"  # noqa: S608 - names come from our own code
+
+
+@cache
+def _update(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{name} = :{name}" for name in columns)
+    where = " AND ".join(f"{name} = :k_{name}" for name in key)
+    return f"UPDATE {table} SET {changes} WHERE {where}"  # noqa: S608 - names come from our own code
+
+
+def lock_file(database: Path) -> int:
+    """Make this process the only hub on the file; returns the lock's descriptor, held until the process ends.
+
+    Raises StoreRefused when another hub has it.
+    """
+    descriptor = os.open(database.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreRefused(
+            f"another hub is already running on {database}: stop it first, or give this one a data folder of its own"
+        ) from error
+    return descriptor

@@ -1,0 +1,1 @@
+"""Alembic environment and versions; they travel in the wheel."""

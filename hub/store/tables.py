@@ -1,0 +1,353 @@
+"""Every table. The region leads every key, so that one database a district, or a sharded one, needs no change of code.
+
+Times are integers: milliseconds since 1970-01-01 UTC. Columns of type bytes named ``sealed_*`` are encrypted under the
+case's own key; what is not sealed holds ids, codes and times only, never personal data.
+"""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+
+def _time(optional: bool = False) -> Column[int]:
+    return Column(BigInteger, nullable=optional)
+
+
+def _bytes(optional: bool = False) -> Column[bytes]:
+    return Column(LargeBinary, nullable=optional)
+
+
+class KeyCheck(SQLModel, table=True):
+    """Proof that the right master key is in use: ``proof`` is an HMAC that a wrong key cannot repeat."""
+
+    __tablename__ = "key_check"
+    region: str = Field(primary_key=True)
+    purpose: str = Field(primary_key=True)
+    proof: str
+
+
+class Sequence(SQLModel, table=True):
+    """Numbers handed out: case numbers by centre and day, batch sequences by channel."""
+
+    __tablename__ = "sequence"
+    region: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: int
+
+
+class Client(SQLModel, table=True):
+    """A sender with a key. ``key_hash`` is a keyed hash; ``scope`` is JSON: centres, items, sources, rights."""
+
+    __tablename__ = "client"
+    region: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    name: str
+    key_hash: str
+    scope: str
+    created_at: int = Field(sa_column=_time())
+    revoked_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    __table_args__ = (UniqueConstraint("region", "key_hash"),)
+
+
+class ItemVersion(SQLModel, table=True):
+    """An immutable version of an item; ``content`` is its canonical JSON, ``digest`` its SHA-256."""
+
+    __tablename__ = "item_version"
+    region: str = Field(primary_key=True)
+    code: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    digest: str
+    content: str
+    loaded_at: int = Field(sa_column=_time())
+
+
+class Inbox(SQLModel, table=True):
+    """Idempotent Receiver: one row a message id, with the keyed digest of its content and the answer given."""
+
+    __tablename__ = "inbox"
+    region: str = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    digest: str
+    case_no: str
+    status: str
+    received_at: int = Field(sa_column=_time())
+
+
+class CaseFile(SQLModel, table=True):
+    """A case 办件. ``sealed_data`` holds applicant, agent, form and materials; ``sealed_key`` the case key, wrapped."""
+
+    __tablename__ = "case_file"
+    region: str = Field(primary_key=True)
+    case_no: str = Field(primary_key=True)
+    item: str
+    item_version: int
+    status: str
+    suspended_from: str | None = None
+    corrections: int = 0
+    flags: str = ""
+    decision: str | None = None
+    source: str
+    client: str
+    channel: str
+    applicant_type: str
+    receiving_centre: str
+    accepting_centre: str
+    paper_holder: str
+    received_at: int = Field(sa_column=_time())
+    accepted_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    due_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    due_open: bool = False
+    paused_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    pauses: str = "[]"
+    changed_at: int = Field(sa_column=_time())
+    sealed_key: bytes = Field(sa_column=_bytes())
+    sealed_data: bytes = Field(sa_column=_bytes())
+    __table_args__ = (Index("case_file_by_status", "region", "status", "changed_at"),)
+
+
+class CaseStep(SQLModel, table=True):
+    """A step 环节 of a case, frozen at acceptance with its system. ``mark`` is ``not_answered`` for a silent source."""
+
+    __tablename__ = "case_step"
+    region: str = Field(primary_key=True)
+    case_no: str = Field(primary_key=True)
+    step: str = Field(primary_key=True)
+    position: int
+    kind: str
+    state: str
+    mark: str | None = None
+    decision: str | None = None
+    system: str | None = None
+    operation: str | None = None
+    round: int = 0
+    opened_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    closed_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    silent_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    sealed_reply: bytes | None = Field(default=None, sa_column=_bytes(optional=True))
+    __table_args__ = (
+        Index(
+            "case_step_by_silence",
+            "region",
+            "silent_at",
+            sqlite_where=text("silent_at IS NOT NULL"),
+            postgresql_where=text("silent_at IS NOT NULL"),
+        ),
+    )
+
+
+class DeliveryRow(SQLModel, table=True):
+    """A delivery. ``fence`` grows with every claim: what was begun under an older fence has no effect any more.
+
+    ``lapsed_at`` is when something is due while it waits: an enquiry, or the end of the time to answer.
+    """
+
+    __tablename__ = "delivery"
+    region: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    case_no: str
+    step: str
+    subject: str = ""
+    round: int
+    supersedes: str | None = None
+    system: str
+    operation: str
+    state: str
+    cause: str | None = None
+    possible_duplicate: bool = False
+    next_at: int = Field(sa_column=_time())
+    send_before: int = Field(sa_column=_time())
+    due_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    attempts: int = 0
+    unfinished: int = 0
+    fence: int = 0
+    claimed_by: str | None = None
+    lease_until: int | None = Field(default=None, sa_column=_time(optional=True))
+    batch: str | None = None
+    error_code: str | None = None
+    department_ref: str | None = None
+    lapsed_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    created_at: int = Field(sa_column=_time())
+    settled_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    sealed_fields: bytes = Field(sa_column=_bytes())
+    __table_args__ = (
+        UniqueConstraint("region", "case_no", "step", "subject", "round"),
+        Index(
+            "delivery_due",
+            "region",
+            "system",
+            "next_at",
+            "id",
+            sqlite_where=text("state = 'due'"),
+            postgresql_where=text("state = 'due'"),
+        ),
+        Index(
+            "delivery_lapsed",
+            "region",
+            "lapsed_at",
+            sqlite_where=text("lapsed_at IS NOT NULL"),
+            postgresql_where=text("lapsed_at IS NOT NULL"),
+        ),
+        Index(
+            "delivery_in_hand",
+            "region",
+            "state",
+            sqlite_where=text("state IN ('claimed', 'sending', 'unknown', 'held', 'dead')"),
+            postgresql_where=text("state IN ('claimed', 'sending', 'unknown', 'held', 'dead')"),
+        ),
+        Index("delivery_by_batch", "region", "batch", sqlite_where=text("batch IS NOT NULL")),
+    )
+
+
+class Payload(SQLModel, table=True):
+    """The mapped message of a round and channel, stored with the first attempt and resent byte for byte."""
+
+    __tablename__ = "payload"
+    region: str = Field(primary_key=True)
+    delivery: str = Field(primary_key=True)
+    situation: str = Field(primary_key=True)
+    sealed_body: bytes = Field(sa_column=_bytes())
+
+
+class AttemptRow(SQLModel, table=True):
+    """One try. Written before the first byte leaves; ``ended_at`` stays empty when the process died meanwhile."""
+
+    __tablename__ = "attempt"
+    region: str = Field(primary_key=True)
+    delivery: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    case_no: str
+    situation: str
+    fence: int
+    state: str
+    possible_duplicate: bool = False
+    batch: str | None = None
+    started_at: int = Field(sa_column=_time())
+    ended_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    error_code: str | None = None
+
+
+class ReplyRow(SQLModel, table=True):
+    """An answer, keyed by its content: the same one again has no effect. ``verdict`` says what became of it."""
+
+    __tablename__ = "reply"
+    region: str = Field(primary_key=True)
+    system: str = Field(primary_key=True)
+    delivery: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    case_no: str | None = None
+    kind: str
+    verdict: str
+    times: int = 1
+    happened_at: int = Field(sa_column=_time())
+    recorded_at: int = Field(sa_column=_time())
+    sealed_body: bytes | None = Field(default=None, sa_column=_bytes(optional=True))
+
+
+class BatchRow(SQLModel, table=True):
+    """Deliveries that travel together. ``digest`` is the SHA-256 of the sealed bytes, which lie in the blob store."""
+
+    __tablename__ = "batch"
+    region: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    system: str
+    situation: str
+    sequence: int
+    state: str
+    digest: str
+    blob: str
+    members: int
+    sealed_at: int = Field(sa_column=_time())
+    changed_at: int = Field(sa_column=_time())
+    __table_args__ = (UniqueConstraint("region", "system", "situation", "sequence"),)
+
+
+class Task(SQLModel, table=True):
+    """A manual task: a centre step, a task sheet to confirm, or something only a person can decide."""
+
+    __tablename__ = "task"
+    region: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    case_no: str
+    step: str
+    delivery: str | None = None
+    kind: str
+    state: str
+    centre: str
+    system: str | None = None
+    sheet_no: str | None = None
+    assigned_to: str | None = None
+    completion: str | None = None
+    sealed_completion: bytes | None = Field(default=None, sa_column=_bytes(optional=True))
+    due_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    created_at: int = Field(sa_column=_time())
+    completed_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    __table_args__ = (
+        Index("task_open", "region", "state", "kind", "centre", "created_at"),
+        Index("task_by_case", "region", "case_no"),
+        Index("task_by_delivery", "region", "delivery"),
+    )
+
+
+class Sheet(SQLModel, table=True):
+    """A task sheet 交办单: one number a delivery; a changed content is a new version of the same number."""
+
+    __tablename__ = "sheet"
+    region: str = Field(primary_key=True)
+    number: str = Field(primary_key=True)
+    version: int
+    delivery: str
+    case_no: str
+    content_hash: str
+    prints: int = 0
+    sealed_content: bytes = Field(sa_column=_bytes())
+    __table_args__ = (UniqueConstraint("region", "delivery"),)
+
+
+class Material(SQLModel, table=True):
+    """An uploaded paper. The bytes lie encrypted in the blob store under ``key``."""
+
+    __tablename__ = "material"
+    region: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    size: int
+    media_type: str
+    client: str
+    created_at: int = Field(sa_column=_time())
+
+
+class LaneRow(SQLModel, table=True):
+    """What staff or a refused login set for a lane; it survives a restart."""
+
+    __tablename__ = "lane"
+    region: str = Field(primary_key=True)
+    system: str = Field(primary_key=True)
+    held: str | None = None
+    last_cut_off: int | None = Field(default=None, sa_column=_time(optional=True))
+
+
+class Chain(SQLModel, table=True):
+    """The head of one journal chain (a case number, or ``system:<name>``)."""
+
+    __tablename__ = "chain"
+    region: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    seq: int
+    head: str
+
+
+class JournalRow(SQLModel, table=True):
+    """One state change. ``hash`` covers all other columns and the hash before; ``detail`` is JSON of codes and digests."""
+
+    __tablename__ = "journal"
+    region: str = Field(primary_key=True)
+    chain: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    at: int = Field(sa_column=_time())
+    kind: str
+    subject: str
+    from_state: str | None = None
+    to_state: str | None = None
+    by: str
+    detail: str
+    hash: str
+    __table_args__ = (CheckConstraint("seq > 0"),)
