@@ -5,6 +5,7 @@ Conditions and sources are JMESPath over the case, with the roots ``applicant``,
 """
 
 from collections.abc import Mapping
+from dataclasses import field
 from enum import StrEnum
 from typing import Annotated
 
@@ -114,6 +115,7 @@ class Operation:
 
     ``repeat``: a table of the form (``form.members``): one delivery a row. ``needs``: a condition; when it is false nothing
     is sent and a person decides. ``withdraw_with``: the operation that withdraws one that has left.
+    ``result_codes``: by situation; those of the system are filled in when the site is loaded.
     ``wire``: by situation, what the adapter needs: method and path, record layout, sheet form.
     """
 
@@ -124,8 +126,10 @@ class Operation:
     answers: Answers
     request: tuple[RequestField, ...]
     reply: tuple[ReplyField, ...]
-    result_codes: Mapping[Situation, Mapping[str, ResultCode]]
     wire: Mapping[Situation, Fields]
+    result_codes: Mapping[Situation, Mapping[str, ResultCode]] = field(
+        default_factory=dict[Situation, Mapping[str, ResultCode]]
+    )
     repeat: str | None = None
     needs: str | None = None
     withdraw_with: str | None = None

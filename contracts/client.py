@@ -31,7 +31,5 @@ class HubClient(Protocol):
         ...
 
 
-OpenHub: TypeAlias = Callable[
-    [Mapping[str, JsonValue], Runtime | None], AbstractAsyncContextManager[HubClient]
-]
+OpenHub: TypeAlias = Callable[[Mapping[str, JsonValue], Runtime | None], AbstractAsyncContextManager[HubClient]]
 """Settings (the keys of the hub's settings file) and a runtime; None means the real world."""

@@ -28,7 +28,7 @@ class Envelope:
     subject: str | None = None
     datacontenttype: str | None = None
     dataschema: str | None = None
-    extensions: Mapping[str, str] = field(default_factory=dict)
+    extensions: Mapping[str, str] = field(default_factory=dict[str, str])
     data: JsonValue = None
 
 
@@ -53,10 +53,10 @@ class CaseApplication:
     receiving_centre: str
     accepting_centre: str | None = None
     paper_holder: str | None = None
-    channel: str = "01"
+    channel: str = "1"
     applicant: Fields
     agent: Fields | None = None
-    form: Fields = field(default_factory=dict)
+    form: Fields = field(default_factory=dict[str, JsonValue])
     materials: tuple[MaterialRef, ...] = ()
     accepted: bool = False
     clerk: str | None = None
@@ -112,7 +112,7 @@ class TaskCompletion:
     result_code: str | None = None
     reason_code: str | None = None
     wanted: tuple[str, ...] = ()
-    fields: Fields = field(default_factory=dict)
+    fields: Fields = field(default_factory=dict[str, JsonValue])
     sheet_code: str | None = None
     sheet_no: str | None = None
     sheet_version: int | None = None

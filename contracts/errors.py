@@ -36,9 +36,7 @@ class DeliveryError(OnedoorError):
 class TemporaryError(DeliveryError):
     """The department did not act (connection refused, 429, 503)."""
 
-    def __init__(
-        self, code: str, detail: str = "", *, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, code: str, detail: str = "", *, retry_after: float | None = None) -> None:
         """``retry_after``: seconds the department asked for; the hub clamps it."""
         super().__init__(code, detail)
         self.retry_after = retry_after
@@ -60,17 +58,10 @@ class CredentialsError(DeliveryError):
     """Login, key or certificate refused. Retrying would lock the account: the lane is held until staff act."""
 
 
-class InboundRefused(OnedoorError):
+class InboundRefused(OnedoorError):  # noqa: N818 - the refusal is ours; nothing went wrong here
     """A call from a department that must not be believed; the answer is in that department's own form."""
 
-    def __init__(
-        self,
-        code: str,
-        *,
-        status: int = 401,
-        body: bytes = b"",
-        content_type: str = "text/plain",
-    ) -> None:
+    def __init__(self, code: str, *, status: int = 401, body: bytes = b"", content_type: str = "text/plain") -> None:
         """``status``, ``body`` and ``content_type`` are sent back as they are."""
         super().__init__(code)
         self.code = code

@@ -8,7 +8,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from enum import StrEnum
 from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
@@ -16,17 +15,7 @@ import pluggy
 from pydantic import BaseModel
 
 from contracts.catalogue import Item, Operation
-from contracts.delivery import (
-    Batch,
-    Confirmation,
-    Delivery,
-    Document,
-    Inbound,
-    NotFound,
-    Outcome,
-    Received,
-    Reply,
-)
+from contracts.delivery import Batch, Confirmation, Delivery, Document, Inbound, NotFound, Outcome, Received, Reply
 from contracts.errors import DeliveryError
 from contracts.records import Fields, record
 from contracts.situation import Batching, ChannelStatus, Limits, Situation
@@ -118,9 +107,7 @@ class Runtime(Protocol):
         """Seeded where a day must repeat itself."""
         ...
 
-    async def in_thread(
-        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def in_thread(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work off the event loop."""
         ...
 
@@ -170,9 +157,7 @@ class BatchGateway(Protocol):
         """The bytes of the whole batch; pure: the same batch gives the same bytes."""
         ...
 
-    async def deliver_batch(
-        self, batch: Batch, /
-    ) -> Mapping[UUID, Outcome | DeliveryError]:
+    async def deliver_batch(self, batch: Batch, /) -> Mapping[UUID, Outcome | DeliveryError]:
         """Send ``batch.payload``; a delivery missing from the answer is unknown. Raises DeliveryError for the whole."""
         ...
 
@@ -212,9 +197,7 @@ class Printing(Protocol):
         """The PDF; the same sheet gives the same page apart from print number and time."""
         ...
 
-    def confirm(
-        self, delivery: Delivery, confirmation: Confirmation, /
-    ) -> Outcome | DeliveryError:
+    def confirm(self, delivery: Delivery, confirmation: Confirmation, /) -> Outcome | DeliveryError:
         """What the ticked box means; pure. Raises PermanentError for a box that the sheet does not have."""
         ...
 

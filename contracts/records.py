@@ -12,9 +12,7 @@ Fields: TypeAlias = Mapping[str, JsonValue]
 """Named JSON values: a mapped message, the reply of a department, the settings of a channel."""
 
 
-@dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(field,)
-)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
     """Make ``cls`` an immutable dataclass; parsed from TOML or JSON, an unknown key is an error."""
     cls.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)  # type: ignore[attr-defined]

@@ -1,148 +1,86 @@
-"""A site: the folder that configures one city, its records and its loader.
+"""A site: the folder that configures one city. This module reads it; the hub, the plugins and the simulators share it.
 
-    site.toml                         region, names, time zone, plugins that may load
-    calendar/<year>.toml              holidays and make-up workdays
-    centres.toml  codes.toml  fields.toml  materials.toml
-    <department>/department.toml      systems, channels, operations
-    <department>/items/*.toml         the items that the department owns
-
-The loader reads everything and reports every mistake at once (``SiteError``).
+The loader reads every file, checks them against each other and reports every mistake at once (``SiteError``).
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
-from contracts.catalogue import CodeList, FieldGroup, Item, Operation
+from contracts.catalogue import Item
 from contracts.errors import SiteError, SiteMistake
-from contracts.records import Fields, adapter, record
-from contracts.situation import Batching, ChannelStatus, Limits, Situation
+from contracts.item_checks import check_items
+from contracts.records import adapter
+from contracts.site_checks import check_site
+from contracts.site_files import (
+    CalendarYear,
+    Centre,
+    CentresFile,
+    ChannelFile,
+    CodesFile,
+    DepartmentFile,
+    FieldsFile,
+    MaterialsFile,
+    MaterialType,
+    Site,
+    SiteFile,
+    SiteParts,
+    SystemFile,
+    protocol_of,
+)
+from contracts.toml_lines import Location, line_of
+
+__all__ = [
+    "CalendarYear",
+    "Centre",
+    "ChannelFile",
+    "DepartmentFile",
+    "MaterialType",
+    "Site",
+    "SiteFile",
+    "SystemFile",
+    "load_site",
+    "mistakes_of",
+    "protocol_of",
+    "with_items",
+]
 
 T = TypeVar("T")
 
 
-@record
-class CalendarYear:
-    """One year's published days. A day works when it is a make-up workday, or Monday to Friday and no holiday."""
+def load_site(root: Path) -> Site:
+    """Read and check the folder. Raises SiteError with every mistake.
 
-    year: int
-    version: int
-    holidays: frozenset[date]
-    makeup_workdays: frozenset[date]
-
-
-@record
-class Centre:
-    """受理中心."""
-
-    code: str
-    district: str
-    name_zh: str
-    name_en: str
-    kind: str = "centre"
-    parent: str | None = None
+    Files that cannot be read are reported first, alone: what refers to them would only repeat the message.
+    """
+    reader = _Reader(root)
+    parts = reader.parts()
+    if parts is None or reader.mistakes:
+        raise SiteError(reader.mistakes)
+    parts = replace(parts, departments=tuple((file, _with_codes(department)) for file, department in parts.departments))
+    mistakes = [
+        reader.mistake(finding.file, finding.at, finding.message)
+        for finding in (*check_site(parts), *check_items(parts))
+    ]
+    if mistakes:
+        raise SiteError(mistakes)
+    return _assemble(root, parts)
 
 
-@record
-class SiteFile:
-    """site.toml. ``plugins`` names the entry points that may load besides the built-in one."""
-
-    region: str
-    name_zh: str
-    name_en: str
-    timezone: str = "Asia/Shanghai"
-    plugins: tuple[str, ...] = ()
+def mistakes_of(root: Path, file: str, error: ValidationError, below: Location = ()) -> tuple[SiteMistake, ...]:
+    """What a model of someone else found wrong in ``file``; ``below`` is where in the file its table begins."""
+    text = (root / file).read_text(encoding="utf-8")
+    return tuple(_mistakes(file, text, error, below))
 
 
-@record
-class MaterialType:
-    """A kind of paper."""
-
-    code: str
-    name_zh: str
-    name_en: str
-
-
-@record
-class ChannelFile:
-    """A channel in department.toml. Exactly one of the protocol tables is given; its adapter checks the keys."""
-
-    situation: Situation
-    status: ChannelStatus = ChannelStatus.SENDING
-    resend_is_safe: bool
-    limits: Limits = Limits()
-    batching: Batching | None = None
-    rest: Fields | None = None
-    soap: Fields | None = None
-    file_drop: Fields | None = None
-    paper: Fields | None = None
-
-
-@record
-class SystemFile:
-    """A system in department.toml."""
-
-    key: str
-    name_zh: str
-    name_en: str
-    result_field: str = "result_code"
-    successor: str | None = None
-    channels: tuple[ChannelFile, ...]
-    operations: tuple[Operation, ...]
-
-
-@record
-class DepartmentFile:
-    """department.toml: a complete plugin for most departments."""
-
-    code: str
-    name_zh: str
-    name_en: str
-    systems: tuple[SystemFile, ...] = ()
-
-
-@record
-class Site:
-    """A whole city, loaded and checked."""
-
-    root: str
-    region: str
-    name_zh: str
-    name_en: str
-    timezone: str
-    plugins: tuple[str, ...]
-    calendars: Mapping[int, CalendarYear]
-    centres: Mapping[str, Centre]
-    code_lists: Mapping[str, CodeList]
-    field_groups: Mapping[str, FieldGroup]
-    materials: Mapping[str, MaterialType]
-    departments: tuple[DepartmentFile, ...]
-    items: tuple[Item, ...]
-
-
-@record
-class _Centres:
-    centres: tuple[Centre, ...]
-
-
-@record
-class _Codes:
-    lists: Mapping[str, CodeList]
-
-
-@record
-class _Fields:
-    groups: Mapping[str, FieldGroup]
-
-
-@record
-class _Materials:
-    materials: tuple[MaterialType, ...]
+def with_items(site: Site, items: tuple[Item, ...]) -> Site:
+    """The same site with items that plugins brought."""
+    return replace(site, items=site.items + items)
 
 
 class _Reader:
@@ -150,96 +88,99 @@ class _Reader:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.texts: dict[str, str] = {}
         self.mistakes: list[SiteMistake] = []
 
-    def read(self, path: Path, of: type[T]) -> T | None:
-        name = str(path.relative_to(self.root))
+    def parts(self) -> SiteParts | None:
+        head = self.read("site.toml", SiteFile)
+        calendars = self.all("calendar/*.toml", CalendarYear)
+        centres = self.read("centres.toml", CentresFile)
+        codes = self.read("codes.toml", CodesFile)
+        fields = self.read("fields.toml", FieldsFile)
+        materials = self.read("materials.toml", MaterialsFile)
+        departments = self.all("*/department.toml", DepartmentFile)
+        items = self.all("*/items/*.toml", Item)
+        if head is None or centres is None or codes is None or fields is None or materials is None:
+            return None
+        return SiteParts(
+            head=head,
+            calendars=calendars,
+            centres=centres,
+            codes=codes,
+            fields=fields,
+            materials=materials,
+            departments=departments,
+            items=items,
+        )
+
+    def all(self, pattern: str, of: type[T]) -> tuple[tuple[str, T], ...]:
+        files = [path.relative_to(self.root).as_posix() for path in sorted(self.root.glob(pattern))]
+        return tuple((file, value) for file in files if (value := self.read(file, of)) is not None)
+
+    def read(self, file: str, of: type[T]) -> T | None:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = (self.root / file).read_text(encoding="utf-8")
             raw = tomllib.loads(text)
         except FileNotFoundError:
-            self.mistakes.append(SiteMistake(name, 0, "", "the file is missing"))
+            self.mistakes.append(SiteMistake(file, 0, "", "the file is missing"))
             return None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            self.mistakes.append(
-                SiteMistake(name, 0, "", f"not readable as TOML: {error}")
-            )
+            at = re.search(r"at line (\d+)", str(error))
+            self.mistakes.append(SiteMistake(file, int(at[1]) if at else 0, "", f"not readable as TOML: {error}"))
             return None
+        self.texts[file] = text
         try:
             return adapter(of).validate_python(raw)
         except ValidationError as error:
-            for problem in error.errors(include_url=False, include_input=False):
-                key = ".".join(str(part) for part in problem["loc"])
-                self.mistakes.append(
-                    SiteMistake(
-                        name, _line_of(text, problem["loc"]), key, problem["msg"]
-                    )
-                )
+            self.mistakes.extend(_mistakes(file, text, error, ()))
             return None
 
-
-def _line_of(text: str, location: tuple[int | str, ...]) -> int:
-    """The line where the last named key stands, best effort: 0 when it stands nowhere (a missing key)."""
-    names = [part for part in location if isinstance(part, str)]
-    for number, line in enumerate(text.splitlines(), 1):
-        if names and line.lstrip().startswith(
-            (f"{names[-1]} ", f"{names[-1]}=", f"[{names[-1]}")
-        ):
-            return number
-    return 0
+    def mistake(self, file: str, at: Location, message: str) -> SiteMistake:
+        return SiteMistake(file, line_of(self.texts[file], at), _key(at), message)
 
 
-def load_site(root: Path) -> Site:
-    """Read the folder. Raises SiteError with every mistake."""
-    reader = _Reader(root)
-    head = reader.read(root / "site.toml", SiteFile)
-    calendars = [
-        reader.read(path, CalendarYear) for path in sorted(root.glob("calendar/*.toml"))
-    ]
-    centres = reader.read(root / "centres.toml", _Centres)
-    codes = reader.read(root / "codes.toml", _Codes)
-    fields = reader.read(root / "fields.toml", _Fields)
-    materials = reader.read(root / "materials.toml", _Materials)
-    departments = [
-        reader.read(path, DepartmentFile)
-        for path in sorted(root.glob("*/department.toml"))
-    ]
-    items = [reader.read(path, Item) for path in sorted(root.glob("*/items/*.toml"))]
-    if reader.mistakes or not (head and centres and codes and fields and materials):
-        raise SiteError(reader.mistakes)
+def _mistakes(file: str, text: str, error: ValidationError, below: Location) -> Iterable[SiteMistake]:
+    for problem in error.errors(include_url=False, include_input=False):
+        at = below + problem["loc"]
+        yield SiteMistake(file, line_of(text, at), _key(at), problem["msg"])
+
+
+def _key(at: Location) -> str:
+    return ".".join(str(part) for part in at)
+
+
+def _with_codes(department: DepartmentFile) -> DepartmentFile:
+    """Give each operation the result codes that its system shares."""
+    systems = tuple(
+        replace(
+            system,
+            operations=tuple(
+                replace(
+                    operation, result_codes={**system.result_codes.get(operation.purpose, {}), **operation.result_codes}
+                )
+                for operation in system.operations
+            ),
+        )
+        for system in department.systems
+    )
+    return replace(department, systems=systems)
+
+
+def _assemble(root: Path, parts: SiteParts) -> Site:
     return Site(
         root=str(root),
-        region=head.region,
-        name_zh=head.name_zh,
-        name_en=head.name_en,
-        timezone=head.timezone,
-        plugins=head.plugins,
-        calendars={year.year: year for year in calendars if year},
-        centres={centre.code: centre for centre in centres.centres},
-        code_lists=codes.lists,
-        field_groups=fields.groups,
-        materials={kind.code: kind for kind in materials.materials},
-        departments=tuple(department for department in departments if department),
-        items=tuple(item for item in items if item),
+        region=parts.head.region,
+        name_zh=parts.head.name_zh,
+        name_en=parts.head.name_en,
+        timezone=parts.head.timezone,
+        plugins=parts.head.plugins,
+        calendars={year.year: year for _, year in parts.calendars},
+        centres={centre.code: centre for centre in parts.centres.centres},
+        code_lists=parts.codes.lists,
+        field_groups=parts.fields.groups,
+        materials={kind.code: kind for kind in parts.materials.materials},
+        departments=tuple(department for _, department in parts.departments),
+        items=tuple(item for _, item in parts.items),
+        files={department.code: file for file, department in parts.departments}
+        | {f"{item.code}@{item.version}": file for file, item in parts.items},
     )
-
-
-def protocol_of(channel: ChannelFile) -> tuple[str, Fields]:
-    """The protocol table of a channel. Raises ValueError unless exactly one is given."""
-    tables: dict[str, Mapping[str, JsonValue] | None] = {
-        "rest": channel.rest,
-        "soap": channel.soap,
-        "file_drop": channel.file_drop,
-        "paper": channel.paper,
-    }
-    given = [(name, table) for name, table in tables.items() if table is not None]
-    if len(given) != 1:
-        raise ValueError(f"give exactly one of {', '.join(tables)}")
-    name, table = given[0]
-    assert table is not None
-    return name, table
-
-
-def with_items(site: Site, items: tuple[Item, ...]) -> Site:
-    """The same site with items that plugins brought."""
-    return replace(site, items=site.items + items)
