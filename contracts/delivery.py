@@ -24,13 +24,19 @@ class Decision(StrEnum):
 
 @record
 class Document:
-    """A scan or a file, by reference (Claim Check): ``key`` opens it through ``Runtime.material``."""
+    """A scan or a file, by reference (Claim Check): ``key`` opens it through ``Runtime.material``.
+
+    ``originals``, ``copies`` and ``pages`` count what lies on paper beside it; ``key`` is empty where there is only paper.
+    """
 
     key: str
     kind: str
     name: str
     media_type: str
     size: int
+    originals: int = 0
+    copies: int = 0
+    pages: int = 0
 
 
 @record
