@@ -10,10 +10,12 @@ aiohttp is fast and knows HTTP well; four of its habits are turned off here:
 """
 
 import ssl
+import tempfile
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from pathlib import Path
 
 import aiohttp
 from aiohttp import hdrs
@@ -182,20 +184,21 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
 
 
 def tls_context(
-    *,
-    ca_file: str | None = None,
-    certificate: str | None = None,
-    key: str | None = None,
-    key_password: str | None = None,
+    *, ca_file: str | None = None, certificate: str | None = None, key_pem: str | None = None
 ) -> ssl.SSLContext:
-    """TLS 1.2 or later, the server verified against ``ca_file`` (None: the system's authorities), with a client certificate
-    where given; all are paths of PEM files. Blocks on files. Raises CredentialsError when one cannot be read."""
+    """TLS 1.2 or later, the server verified against ``ca_file`` (None: the system's authorities), and a client certificate
+    where given; both are paths of PEM files, the certificate's key is a secret and comes as text. Blocks on files.
+    Raises CredentialsError when one cannot be read."""
     try:
         context = ssl.create_default_context(cafile=ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if certificate is not None:
-            # A password that is not asked for must never make OpenSSL ask on the terminal.
-            context.load_cert_chain(certificate, key, password=key_password or "")
+            with tempfile.NamedTemporaryFile("w", suffix=".pem", encoding="ascii") as pair:
+                # OpenSSL takes files only; this one is private to us and gone after the block.
+                pair.write(f"{key_pem or ''}\n{Path(certificate).read_text(encoding='ascii')}")
+                pair.flush()
+                # A password that is not asked for must never make OpenSSL ask on the terminal.
+                context.load_cert_chain(pair.name, password="")
     except (OSError, ValueError) as error:
-        raise CredentialsError("tls_files", "a certificate or key file of the channel cannot be read") from error
+        raise CredentialsError("tls_files", "a certificate or key of the channel cannot be read") from error
     return context
