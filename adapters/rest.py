@@ -80,9 +80,7 @@ class RestGateway:
         body = self.prepare(delivery) if delivery.payload is None else delivery.payload
         if self._runtime.now() >= delivery.send_before:
             raise TemporaryError("send_before_passed", "the time for this try has passed before it began")
-        answer = await self._call(
-            found.wire.method, self._root + found.wire.path, body, self._reference_headers(delivery)
-        )
+        answer = await self._calls.call(found.wire.method, found.wire.path, body, self._message_headers(delivery))
         return self._outcome(found, delivery, answer)
 
     async def check(self) -> None:

@@ -116,11 +116,7 @@ def settled(
 
 
 def later_reply(
-    system: SystemFile,
-    table: RestTable,
-    operations: Mapping[str, WireOperation],
-    answer: Mapping[str, JsonValue],
-    now: datetime,
+    system: SystemFile, table: RestTable, operations: Mapping[str, WireOperation], answer: JsonValue, now: datetime
 ) -> Reply:
     """A reply that came by itself: it names its delivery and, where the system has several, its operation.
 
