@@ -72,10 +72,12 @@ def load_site(root: Path) -> Site:
     return _assemble(root, parts)
 
 
-def mistakes_of(root: Path, file: str, error: ValidationError, below: Location = ()) -> tuple[SiteMistake, ...]:
-    """What a model of someone else found wrong in ``file``; ``below`` is where in the file its table begins."""
+def mistakes_of(root: Path, file: str, error: ValueError, below: Location = ()) -> tuple[SiteMistake, ...]:
+    """What someone else's model, or function, found wrong in ``file``; ``below`` is where in the file its table begins."""
     text = (root / file).read_text(encoding="utf-8")
-    return tuple(_mistakes(file, text, error, below))
+    if isinstance(error, ValidationError):
+        return tuple(_mistakes(file, text, error, below))
+    return (SiteMistake(file, line_of(text, below), _key(below), str(error)),)
 
 
 def with_items(site: Site, items: tuple[Item, ...]) -> Site:
