@@ -86,6 +86,10 @@ class RemoteFiles(Protocol):
         """Whether a plain file has that name."""
         ...
 
+    def remove(self, path: str) -> None:
+        """Remove a plain file; one that is gone already is no error."""
+        ...
+
     def close(self) -> None:
         """Give the connection back."""
         ...
