@@ -27,7 +27,7 @@ class Problem:
 
 @record
 class Receipt:
-    """The 202: the case is on disk. ``query_code`` is shown once; it opens the resident's status page."""
+    """The 202: what was sent is on disk. ``duplicate``: it was there before, and this is the answer given then."""
 
     case_no: str
     status: str
@@ -98,7 +98,10 @@ class StepView:
 
 @record
 class TaskView:
-    """A manual task that is or was open on the case."""
+    """A manual task that is or was open on a case. ``kind``: what is to be done; ``sheet`` for a printed task sheet.
+
+    ``system``: the one whose sheet it is, None for a task of the centre.
+    """
 
     id: UUID
     step: str
@@ -107,6 +110,16 @@ class TaskView:
     sheet_no: str | None
     sheet_version: int | None
     due_at: datetime | None
+    case_no: str | None = None
+    system: str | None = None
+
+
+@record
+class TaskList:
+    """Manual tasks that match a question, the most urgent first. ``more``: there are others beyond the limit."""
+
+    tasks: tuple[TaskView, ...]
+    more: bool = False
 
 
 @record
