@@ -77,7 +77,9 @@ def _components() -> Schema:
         envelope.TaskCompletion,
     )
     modes: Mapping[Mode, tuple[type[Any], ...]] = {"validation": messages, "serialization": ANSWERS}
-    wanted = [(of.__name__, mode, adapter(of)) for mode, types in modes.items() for of in types]
+    wanted: list[tuple[str, Mode, TypeAdapter[Any]]] = [
+        (of.__name__, mode, adapter(of)) for mode, types in modes.items() for of in types
+    ]
     _, defs = TypeAdapter.json_schemas(wanted, ref_template="#/components/schemas/{model}")
     schemas: Schema = defs["$defs"]
     return {name: _wired(schema, top=name == "Envelope") for name, schema in sorted(schemas.items())}
