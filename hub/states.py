@@ -288,6 +288,11 @@ def check(machine: Machine, from_: str | None, to: str, cause: str = "") -> None
         observed(machine, from_, to, cause)
 
 
+def is_legal(machine: Machine, from_: str, to: str) -> bool:
+    """Whether the tables have the move; asking is not moving, so nothing is observed."""
+    return (machine, from_, to) in _LEGAL
+
+
 def is_final(machine: Machine, state: str) -> bool:
     """Whether nothing leads out of ``state``; a reply that comes then is recorded as late and moves nothing."""
     return (machine, state) in _FINAL

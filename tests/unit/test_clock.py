@@ -49,11 +49,8 @@ W, N = DayType.WORKING, DayType.NATURAL
 
 
 def rows(text: str) -> list[list[str]]:
-    return [
-        [cell.strip() for cell in line.split("|")]
-        for line in text.strip().splitlines()
-        if not line.lstrip().startswith("#")
-    ]
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [[cell.strip() for cell in line.split("|")] for line in lines]
 
 
 def local(text: str) -> datetime:
