@@ -109,11 +109,9 @@ class Keys:
         """Content address that cannot be guessed from the content."""
         return hmac.digest(self._blobs, content, "sha256").hex()
 
-    def sheet_mac(self, number: str, version: int, content_hash: str) -> str:
-        """16 bytes of MAC over number, version and content, as 26 characters of the sheet alphabet."""
-        text = f"{number}:{version}:{content_hash}".encode()
-        value = int.from_bytes(hmac.digest(self._sheets, text, "sha256")[:16], "big")
-        return "".join(SHEET_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+    def sheet_mac(self, number: str, version: int, content_hash: str) -> bytes:
+        """16 bytes of MAC over number, version and content: what a sheet's QR code proves."""
+        return hmac.digest(self._sheets, f"{number}:{version}:{content_hash}".encode(), "sha256")[:16]
 
     def sheet_number_mac(self, random_part: str) -> str:
         """The last three characters of a sheet number."""

@@ -1,0 +1,66 @@
+"""Batches 批次: deliveries that travel together, frozen members, own sequence (R9). Statements and moves of the batch row."""
+
+from typing import Any
+
+from hub import states
+from hub.city import City
+from hub.journal import Chain
+from hub.states import BatchState
+from hub.store.connection import Connection, Row
+
+
+def next_sequence(connection: Connection, city: City, system: str, situation: str) -> int:
+    """The number the next sealed batch of a channel will have: 1, 2, 3 .. without a gap."""
+    row = connection.row(
+        "SELECT max(sequence) AS last FROM batch WHERE region = :region AND system = :system AND situation = :situation",
+        {"region": city.region, "system": system, "situation": situation},
+    )
+    return (row["last"] if row and row["last"] else 0) + 1
+
+
+def insert_sealed(connection: Connection, city: City, batch: dict[str, Any], at: int) -> None:
+    """The row of a batch whose members and bytes are frozen."""
+    states.check(states.Machine.BATCH, None, BatchState.OPEN)
+    states.check(states.Machine.BATCH, BatchState.OPEN, BatchState.SEALED)
+    connection.insert(
+        "batch", {"region": city.region, "state": BatchState.SEALED.value, "sealed_at": at, "changed_at": at, **batch}
+    )
+    chain = Chain(connection, city.region, f"system:{batch['system']}", at)
+    chain.add(
+        "batch", batch["id"], "open", "sealed", "hub",
+        sequence=batch["sequence"], members=batch["members"], digest=batch["digest"],
+    )
+    chain.write(connection)
+
+
+def find(connection: Connection, city: City, batch: str) -> Row | None:
+    """The row of a batch."""
+    return connection.row("SELECT * FROM batch WHERE region = :region AND id = :id", {"region": city.region, "id": batch})
+
+
+def move(connection: Connection, city: City, row: Row, state: BatchState, at: int) -> None:
+    """Move a batch; a state it already has is left alone. Raises IllegalTransition."""
+    if row["state"] == state:
+        return
+    states.check(states.Machine.BATCH, row["state"], state)
+    chain = Chain(connection, city.region, f"system:{row['system']}", at)
+    chain.add("batch", row["id"], row["state"], state.value, "hub", sequence=row["sequence"])
+    chain.write(connection)
+    row["state"] = state.value
+    connection.update("batch", {"region": city.region, "id": row["id"]}, {"state": state.value, "changed_at": at})
+
+
+def answered(connection: Connection, city: City, batch: str, at: int) -> None:
+    """A member got its answer: that acknowledges a batch that was sent; the last one closes it."""
+    row = find(connection, city, batch)
+    if row is None or row["state"] not in (BatchState.SEALED, BatchState.SENT, BatchState.ACKNOWLEDGED):
+        return
+    if row["state"] == BatchState.SEALED:
+        move(connection, city, row, BatchState.SENT, at)  # the answer overtook our own note that it was sent
+    move(connection, city, row, BatchState.ACKNOWLEDGED, at)
+    open_members = connection.row(
+        "SELECT count(*) AS n FROM delivery WHERE region = :region AND batch = :batch AND settled_at IS NULL",
+        {"region": city.region, "batch": batch},
+    )
+    if open_members and open_members["n"] == 0:
+        move(connection, city, row, BatchState.CLOSED, at)

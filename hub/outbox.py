@@ -1,0 +1,161 @@
+"""The outbox: what is due, claimed in bounded batches with a lease and a fencing token; and recovery after a crash.
+
+The claim query needs no planner statistics: a partial index on what is due, in order, with a limit.
+"""
+
+from contracts.records import record
+
+from hub import batches, states
+from hub.city import City
+from hub.journal import Chain
+from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended
+from hub.states import BatchState, DeliveryState, Machine
+from hub.store.connection import Connection, Row
+
+_COLUMNS = (
+    "d.*, c.sealed_key, c.item, c.item_version, c.receiving_centre, c.accepting_centre, c.sealed_data"
+)
+
+
+@record
+class Claims:
+    """Rows that are ours until the lease ends. ``next_at``: when something else of this system comes due (ms), if known."""
+
+    rows: tuple[Row, ...]
+    next_at: int | None
+
+
+def claim(
+    connection: Connection, city: City, system: str, limit: int, by: str, at: int, lease_until: int, *, batched: bool = False
+) -> Claims:
+    """Claim up to ``limit`` due deliveries, oldest first. With ``batched`` those already frozen into a batch stay out."""
+    key = {"region": city.region, "system": system}
+    outside = " AND d.batch IS NULL" if batched else ""
+    rows = connection.rows(
+        f"SELECT {_COLUMNS} FROM delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"  # noqa: S608 - constant parts
+        f" WHERE d.region = :region AND d.system = :system AND d.state = 'due' AND d.next_at <= :at{outside}"
+        " ORDER BY d.next_at, d.id LIMIT :limit",
+        {**key, "at": at, "limit": limit},
+    )
+    _mark_claimed(connection, city, rows, by, at, lease_until)
+    later = None
+    if len(rows) < limit:
+        found = connection.row(
+            "SELECT min(next_at) AS next_at FROM delivery WHERE region = :region AND system = :system AND state = 'due'", key
+        )
+        later = found["next_at"] if found else None
+    return Claims(rows=tuple(rows), next_at=later)
+
+
+def claim_batch(connection: Connection, city: City, system: str, by: str, at: int, lease_until: int) -> tuple[Row, ...]:
+    """The due members of the oldest sealed batch that must go again; none when there is no such batch."""
+    first = connection.row(
+        "SELECT batch FROM delivery WHERE region = :region AND system = :system AND state = 'due' AND next_at <= :at"
+        " AND batch IS NOT NULL ORDER BY next_at, id LIMIT 1",
+        {"region": city.region, "system": system, "at": at},
+    )
+    if first is None:
+        return ()
+    rows = connection.rows(
+        f"SELECT {_COLUMNS} FROM delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"  # noqa: S608 - constant parts
+        " WHERE d.region = :region AND d.batch = :batch AND d.state = 'due' ORDER BY d.id",
+        {"region": city.region, "batch": first["batch"]},
+    )
+    _mark_claimed(connection, city, rows, by, at, lease_until)
+    return tuple(rows)
+
+
+def _mark_claimed(connection: Connection, city: City, rows: list[Row], by: str, at: int, lease_until: int) -> None:
+    for row in rows:
+        states.check(Machine.DELIVERY, row["state"], DeliveryState.CLAIMED)
+        row.update(state=DeliveryState.CLAIMED.value, fence=row["fence"] + 1, claimed_by=by, lease_until=lease_until)
+        chain = Chain(connection, city.region, row["case_no"], at)
+        chain.add("delivery", row["id"], "due", "claimed", by, fence=row["fence"])
+        chain.write(connection)
+    connection.run_many(
+        "UPDATE delivery SET state = 'claimed', fence = :fence, claimed_by = :claimed_by, lease_until = :lease_until"
+        " WHERE region = :region AND id = :id",
+        rows,
+    )
+
+
+def give_back(connection: Connection, city: City, claims: list[Row], at: int) -> int:
+    """Return claims that were never tried (shutting down, breaker opened). Returns how many were still ours."""
+    given = 0
+    for claimed in claims:
+        row = connection.row(
+            "SELECT * FROM delivery WHERE region = :region AND id = :id", {"region": city.region, "id": claimed["id"]}
+        )
+        if row is None or row["state"] != DeliveryState.CLAIMED or row["fence"] != claimed["fence"]:
+            continue
+        _release(connection, city, row, at)
+        given += 1
+    return given
+
+
+def _release(connection: Connection, city: City, row: Row, at: int) -> None:
+    states.check(Machine.DELIVERY, row["state"], DeliveryState.DUE)
+    chain = Chain(connection, city.region, row["case_no"], at)
+    chain.add("delivery", row["id"], "claimed", "due", "hub", cause="lease_lost")
+    chain.write(connection)
+    connection.update(
+        "delivery",
+        {"region": city.region, "id": row["id"]},
+        {"state": "due", "cause": "lease_lost", "claimed_by": None, "lease_until": None, "fence": row["fence"] + 1},
+    )
+
+
+def lapsed_rows(connection: Connection, city: City, at: int, limit: int) -> list[Row]:
+    """Deliveries whose time to look again has come: polls, enquiries, overdue answers."""
+    return connection.rows(
+        f"SELECT {_COLUMNS} FROM delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"  # noqa: S608 - constant parts
+        " WHERE d.region = :region AND d.lapsed_at IS NOT NULL AND d.lapsed_at <= :at ORDER BY d.lapsed_at LIMIT :limit",
+        {"region": city.region, "at": at, "limit": limit},
+    )
+
+
+def recover(connection: Connection, city: City, planner: Planner, at: int) -> dict[str, int]:
+    """After a crash (this process holds the lock, so every lease is dead): claims are due again, tries without outcome unknown."""
+    counts = {"claimed": 0, "sending": 0, "batches": 0}
+    key = {"region": city.region}
+    for row in connection.rows("SELECT * FROM delivery WHERE region = :region AND state = 'claimed'", key):
+        _release(connection, city, row, at)
+        counts["claimed"] += 1
+    for row in connection.rows("SELECT * FROM delivery WHERE region = :region AND state = 'sending'", key):
+        begun = Begun(delivery=row["id"], number=row["attempts"], fence=row["fence"])
+        attempt_ended(connection, city, begun, LostProcess(), planner, at)
+        counts["sending"] += 1
+    for row in connection.rows(
+        "SELECT a.* FROM attempt a JOIN delivery d ON d.region = a.region AND d.id = a.delivery"
+        " WHERE a.region = :region AND a.state = 'started'", key
+    ):
+        begun = Begun(delivery=row["delivery"], number=row["number"], fence=row["fence"])
+        attempt_ended(connection, city, begun, LostProcess(), planner, at)
+    empty = connection.rows("SELECT * FROM batch WHERE region = :region AND state = 'sealed' AND members = 0", key)
+    counts["batches"] = len(empty)
+    return counts
+
+
+def unsent_empty_batches(connection: Connection, city: City, system: str) -> list[Row]:
+    """Empty files that the partner still waits for."""
+    return connection.rows(
+        "SELECT * FROM batch WHERE region = :region AND system = :system AND state = :state AND members = 0 ORDER BY sequence",
+        {"region": city.region, "system": system, "state": BatchState.SEALED.value},
+    )
+
+
+def batch_sent(connection: Connection, city: City, batch: str, at: int) -> None:
+    """Note that the bytes of a batch have arrived; an empty one waits for nothing more than the acknowledgement."""
+    row = batches.find(connection, city, batch)
+    if row is not None and row["state"] == BatchState.SEALED:
+        batches.move(connection, city, row, BatchState.SENT, at)
+
+
+def batch_rejected(connection: Connection, city: City, batch: str, at: int) -> None:
+    """Note that the partner refused the whole file."""
+    row = batches.find(connection, city, batch)
+    if row is None:
+        return
+    if row["state"] == BatchState.SEALED:
+        batches.move(connection, city, row, BatchState.SENT, at)
+    batches.move(connection, city, row, BatchState.REJECTED, at)

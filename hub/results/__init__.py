@@ -1,0 +1,52 @@
+"""Outcome, reply, event or time -> step, case: the only package that moves a step or a case.
+
+Every function runs inside one unit of the writer: it locks the case row first (R7), so that joins fire exactly once, moves
+what the tables of ``hub.states`` allow, and writes the journal in the same transaction.
+
+    reception   a new case, the events of a centre or an applicant, the passing of time
+    outcomes    attempts begun and ended, enquiries
+    verdicts    what an outcome or a reply makes of its delivery
+    tasks       what a person completes; ``sheets`` the paper, ``operations`` what an operator does
+    steps       what opens next; ``cases`` where that puts the case; ``casework`` the case in hand
+"""
+
+from hub.results.casework import Change
+from hub.results.errors import IdConflict, LeaseLost, NotAllowed, NotFoundHere, Overtaken
+from hub.results.operations import hold_due, hold_lane, operate, release_lane
+from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended, begin, enquired, lapsed
+from hub.results.reception import NewCase, event, receive, time_passed
+from hub.results.sheets import count_print, find_sheet
+from hub.results.tasks import complete, find_task, release, reserve, skip
+from hub.results.verdicts import reply
+
+__all__ = [
+    "Begun",
+    "Change",
+    "IdConflict",
+    "LeaseLost",
+    "LostProcess",
+    "NewCase",
+    "NotAllowed",
+    "NotFoundHere",
+    "Overtaken",
+    "Planner",
+    "attempt_ended",
+    "begin",
+    "complete",
+    "count_print",
+    "enquired",
+    "event",
+    "find_sheet",
+    "find_task",
+    "hold_due",
+    "hold_lane",
+    "lapsed",
+    "operate",
+    "receive",
+    "release",
+    "release_lane",
+    "reply",
+    "reserve",
+    "skip",
+    "time_passed",
+]

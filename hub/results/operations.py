@@ -1,0 +1,111 @@
+"""What an operator does to a delivery: replay, resend, cancel, give up. And what a lane's hold does to its queue."""
+
+from collections.abc import Callable
+
+from hub import states
+from hub.city import City
+from hub.results import steps
+from hub.results.casework import Casework, Change
+from hub.results.errors import NotAllowed, NotFoundHere
+from hub.results.verdicts import find_delivery
+from hub.states import DeliveryState
+from hub.store.connection import Connection, Row
+
+
+def operate(connection: Connection, city: City, delivery: str, action: str, by: str, at: int) -> Change:
+    """``replay`` a dead one, ``resend`` an unknown or held one, ``cancel``, or give up (``dead``). Same delivery id always.
+
+    Raises NotFoundHere, NotAllowed.
+    """
+    row = find_delivery(connection, city, delivery)
+    if row is None:
+        raise NotFoundHere(f"there is no delivery {delivery} here: check the id")
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    act_on(work, row, action)
+    return work.save()
+
+
+def act_on(work: Casework, row: Row, action: str) -> None:
+    """The same, inside a unit that has the case. Raises NotAllowed."""
+    found = _ACTIONS.get((action, DeliveryState(row["state"])))
+    if found is None:
+        raise NotAllowed(f"a delivery that is {row['state']} cannot be told to {action}")
+    found(work, row)
+    for task in work.open_tasks():
+        if task["delivery"] == row["id"] and task["kind"] in ("unknown", "dead"):
+            work.set_task(task, states.TaskState.OBSOLETE)
+
+
+def _again(cause: str) -> Callable[[Casework, Row], None]:
+    def act(work: Casework, row: Row) -> None:
+        doubtful = bool(row["possible_duplicate"]) or row["state"] in (DeliveryState.UNKNOWN, DeliveryState.WAITING)
+        changes = {"next_at": work.at, "lapsed_at": None, "unfinished": 0, "possible_duplicate": doubtful}
+        work.set_delivery(row, DeliveryState.DUE, cause, **changes)
+
+    return act
+
+
+def _cancel(work: Casework, row: Row) -> None:
+    work.set_delivery(row, DeliveryState.CANCELLED, "person")
+    if work.steps[row["step"]]["state"] == states.StepState.OPEN:
+        work.add_task("decide", row["step"], work.row["accepting_centre"], system=row["system"])
+    steps.advance(work)
+
+
+def _give_up(work: Casework, row: Row) -> None:
+    bury(work, row, "person", row["error_code"] or "given_up")
+
+
+def bury(work: Casework, row: Row, cause: str, code: str) -> None:
+    """Dead letter: the step stays open and a person at the centre learns of it."""
+    work.set_delivery(row, DeliveryState.DEAD, cause, error_code=code, lapsed_at=None)
+    work.add_task("dead", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
+
+
+_ACTIONS: dict[tuple[str, DeliveryState], Callable[[Casework, Row], None]] = {
+    ("replay", DeliveryState.DEAD): _again("replay"),
+    ("resend", DeliveryState.UNKNOWN): _again("possible_duplicate"),
+    ("resend", DeliveryState.WAITING): _again("channel_change"),
+    ("resend", DeliveryState.HELD): _again("released"),
+    ("cancel", DeliveryState.DUE): _cancel,
+    ("cancel", DeliveryState.HELD): _cancel,
+    ("cancel", DeliveryState.DEAD): _cancel,
+    ("cancel", DeliveryState.UNKNOWN): _cancel,
+    ("cancel", DeliveryState.WAITING): _cancel,
+    ("dead", DeliveryState.UNKNOWN): _give_up,
+}
+
+
+def hold_lane(connection: Connection, city: City, system: str, reason: str, by: str, at: int) -> int:
+    """Hold a system's queue (``paused``, ``credentials``): what is due is held. Returns how many."""
+    connection.run(
+        "INSERT INTO lane (region, system, held) VALUES (:region, :system, :held)"
+        " ON CONFLICT (region, system) DO UPDATE SET held = :held",
+        {"region": city.region, "system": system, "held": reason},
+    )
+    return _move_queue(connection, city, system, DeliveryState.DUE, DeliveryState.HELD, reason, by, at)
+
+
+def release_lane(connection: Connection, city: City, system: str, by: str, at: int) -> int:
+    """Let a held queue go on. Returns how many deliveries are due again."""
+    connection.update("lane", {"region": city.region, "system": system}, {"held": None})
+    return _move_queue(connection, city, system, DeliveryState.HELD, DeliveryState.DUE, "released", by, at)
+
+
+def hold_due(connection: Connection, city: City, system: str, reason: str, at: int) -> int:
+    """Hold what came due while the lane was held."""
+    return _move_queue(connection, city, system, DeliveryState.DUE, DeliveryState.HELD, reason, "hub", at)
+
+
+def _move_queue(
+    connection: Connection, city: City, system: str, old: DeliveryState, new: DeliveryState, cause: str, by: str, at: int
+) -> int:
+    rows = connection.rows(
+        "SELECT * FROM delivery WHERE region = :region AND system = :system AND state = :state",
+        {"region": city.region, "system": system, "state": old.value},
+    )
+    for row in rows:
+        work = Casework.load(connection, city, row["case_no"], at, by)
+        work.set_delivery(row, new, cause)
+        work.save()
+    return len(rows)

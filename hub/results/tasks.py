@@ -1,0 +1,181 @@
+"""Manual tasks: what a person completes, confirms or decides, each with one effect however often it is sent."""
+
+from typing import Any
+
+import orjson
+from contracts.delivery import AwaitingReply, Completed, Decision, Outcome, Returned
+from contracts.envelope import TaskCompletion
+from contracts.errors import DeliveryError
+from contracts.records import adapter
+
+from hub import routing
+from hub.case_states import CaseState, Event
+from hub.city import City, milliseconds, moment
+from hub.results import cases, steps
+from hub.results.casework import Casework, Change
+from hub.results.errors import NotAllowed, NotFoundHere, Overtaken
+from hub.results.reception import accept
+from hub.results.sheets import find_sheet, prove
+from hub.results.verdicts import apply_reply, find_delivery
+from hub.states import StepState, TaskState
+from hub.store.connection import Connection, Row
+
+OPEN = (TaskState.READY, TaskState.RESERVED, TaskState.TO_CONFIRM)
+WORDS = frozenset(decision.value for decision in Decision)
+
+
+def find_task(connection: Connection, city: City, name: str) -> Row:
+    """A task by its id, or the newest one of a sheet number. Raises NotFoundHere."""
+    row = connection.row(
+        "SELECT * FROM task WHERE region = :region AND (id = :name OR sheet_no = :name) ORDER BY created_at DESC, id DESC",
+        {"region": city.region, "name": name},
+    )
+    if row is None:
+        raise NotFoundHere(f"there is no task {name} here: check the number")
+    return row
+
+
+def complete(
+    connection: Connection, city: City, task: str, told: TaskCompletion, at: int, outcome: Outcome | DeliveryError | None
+) -> Change:
+    """End a task. ``outcome`` is what the sheet's gateway made of the ticked box. Verdicts: applied, duplicate, to_confirm.
+
+    Raises NotFoundHere, NotAllowed (guards, forged or outdated sheet), Overtaken (somebody else did it).
+    """
+    row = find_task(connection, city, task)
+    work = Casework.load(connection, city, row["case_no"], at, told.by)
+    if row["completion"] == told.id:
+        return work.save("duplicate")
+    if row["kind"] == "sheet":
+        prove(city, find_sheet(connection, city, row["sheet_no"]), told.sheet_code, told.sheet_no, told.sheet_version)
+    if row["state"] not in OPEN:
+        by = row["assigned_to"] if row["state"] == TaskState.COMPLETED else None
+        raise Overtaken(by or "the hub", moment(row["completed_at"]))
+    if told.happened_at is not None and milliseconds(told.happened_at) > at:
+        raise NotAllowed("`happened_at` lies in the future: key the time it really happened")
+    if row["state"] == TaskState.TO_CONFIRM and row["assigned_to"] == told.by:
+        raise NotAllowed("a refusal needs a second person: somebody else must confirm what you keyed")
+    if row["state"] == TaskState.READY:
+        work.set_task(row, TaskState.RESERVED, assigned_to=told.by)
+    if _needs_second(row, told, outcome):
+        work.set_task(row, TaskState.TO_CONFIRM, completion=told.id, assigned_to=told.by)
+        return work.save("to_confirm")
+    body = work.key.seal(orjson.dumps(adapter(TaskCompletion).dump_python(told, mode="json")), "completion")
+    work.set_task(row, TaskState.COMPLETED, completion=told.id, assigned_to=told.by, sealed_completion=body)
+    _ENDINGS.get(row["kind"], _centre_step)(work, row, told, outcome)
+    return work.save()
+
+
+def _needs_second(row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> bool:
+    refused = isinstance(outcome, Completed) and outcome.decision is Decision.REFUSED
+    confirmed = told.confirmed_by is not None and told.confirmed_by != told.by
+    return row["kind"] == "sheet" and refused and not confirmed and row["state"] != TaskState.TO_CONFIRM
+
+
+def _sheet(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> None:
+    """A confirmed sheet is a reply like any other."""
+    if outcome is None or isinstance(outcome, AwaitingReply):
+        raise NotAllowed("tick one of the boxes of the sheet: `result_code` is missing")
+    delivery = find_delivery(work.connection, work.city, row["delivery"])
+    assert delivery is not None
+    happened = milliseconds(told.happened_at) if told.happened_at else work.at
+    apply_reply(work, delivery, outcome, "reply", happened)
+
+
+def _centre_step(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> None:
+    """A step that a person at the centre works on."""
+    name = row["step"]
+    step = work.definitions[name]
+    if name == work.item.accepts:
+        if told.decision not in (None, "done", "granted"):
+            raise NotAllowed("papers that are not accepted are asked for (`ask_correction`) or refused (`refuse_acceptance`)")
+        accept(work)
+        return
+    if work.steps[name]["state"] != StepState.OPEN:
+        raise NotAllowed("the step of this task is not open any more")
+    if told.decision == "returned":
+        _needs_reason(told)
+        steps.return_step(work, name)
+    elif told.decision in WORDS:
+        if told.decision == "refused":
+            _needs_reason(told)
+        steps.close_step(work, name, str(told.decision), told.fields)
+        if routing.serving(step):
+            _served(work)
+    else:
+        raise NotAllowed("say in `decision` how it ended: done, granted, refused or returned")
+    steps.advance(work)
+
+
+def _served(work: Casework) -> None:
+    """The result reached the applicant 送达."""
+    if work.row["status"] in (CaseState.GRANTED, CaseState.REFUSED, CaseState.READY_FOR_COLLECTION):
+        cases.move(work, Event.DELIVER)
+
+
+def _needs_reason(told: TaskCompletion) -> None:
+    if not told.reason_code:
+        raise NotAllowed("give a `reason_code`: the applicant gets it in writing")
+
+
+def _decide_for_department(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> None:
+    """A delivery that no machine may settle: a person says what the department did."""
+    delivery = find_delivery(work.connection, work.city, row["delivery"]) if row["delivery"] else None
+    if delivery is None:
+        _centre_step(work, row, told, outcome)
+        return
+    if told.decision in WORDS:
+        said: Outcome = Completed(decision=Decision(told.decision), fields=told.fields)
+    elif told.decision == "returned":
+        _needs_reason(told)
+        said = Returned(reason_code=str(told.reason_code), wanted=told.wanted)
+    else:
+        from hub.results.operations import act_on
+
+        act_on(work, delivery, str(told.decision))
+        return
+    apply_reply(work, delivery, said, "person", work.at)
+
+
+def _noted(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> None:
+    """Somebody has told the department, or looked into a contradiction: that it was done is all there is to record."""
+    if row["kind"] == "contradiction":
+        work.flag("contradiction", up=False)
+
+
+_ENDINGS: dict[str, Any] = {
+    "sheet": _sheet,
+    "unknown": _decide_for_department,
+    "dead": _decide_for_department,
+    "decide": _decide_for_department,
+    "notify": _noted,
+    "contradiction": _noted,
+}
+
+
+def reserve(connection: Connection, city: City, task: str, by: str, at: int) -> Change:
+    """Claim 领取. Raises Overtaken when somebody has it."""
+    row = find_task(connection, city, task)
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    if row["state"] != TaskState.READY:
+        raise Overtaken(row["assigned_to"] or "the hub", moment(row["completed_at"] or at))
+    work.set_task(row, TaskState.RESERVED, assigned_to=by)
+    return work.save()
+
+
+def release(connection: Connection, city: City, task: str, by: str, at: int) -> Change:
+    """Give a claimed task back, or decline to confirm what another person keyed."""
+    row = find_task(connection, city, task)
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    work.set_task(row, TaskState.READY, assigned_to=None)
+    return work.save()
+
+
+def skip(connection: Connection, city: City, task: str, by: str, at: int) -> Change:
+    """End a task that nobody needs to do: telling a department, looking into a contradiction. Raises NotAllowed for others."""
+    row = find_task(connection, city, task)
+    if row["kind"] not in ("notify", "contradiction"):
+        raise NotAllowed("only a notice or a contradiction can be skipped: complete this task instead")
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    work.set_task(row, TaskState.SKIPPED, assigned_to=by)
+    return work.save()

@@ -1,0 +1,208 @@
+"""What an outcome, or a reply, makes of its delivery (R4, R6); the step and the case follow."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from contracts.delivery import AwaitingReply, Completed, Outcome, Reply, Returned
+from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.records import adapter
+
+from hub import batches, states
+from hub.city import City, milliseconds
+from hub.results import cases, steps
+from hub.results.casework import Casework, Change
+from hub.results.sheets import issue_sheet
+from hub.states import DeliveryState, Machine
+from hub.store.connection import Connection, Row
+
+Settled = Completed | Returned
+
+
+def canonical(outcome: Outcome | DeliveryError) -> bytes:
+    """The mapped reply as canonical JSON: what its digest covers and what is kept of it."""
+    if isinstance(outcome, DeliveryError):
+        return orjson.dumps({"error": type(outcome).__name__, "code": outcome.code})
+    body = adapter(type(outcome)).dump_python(outcome, mode="json")
+    return orjson.dumps({"kind": type(outcome).__name__, **body}, option=orjson.OPT_SORT_KEYS)
+
+
+def reply(connection: Connection, city: City, system: str, answer: Reply, at: int, cause: str = "reply") -> Change:
+    """Apply a reply that came later. Verdicts: applied, duplicate, late, contradiction, ignored, unknown_delivery."""
+    row = find_delivery(connection, city, str(answer.delivery_id))
+    if row is None or row["system"] != system:
+        return _stray(connection, city, system, answer, at)
+    work = Casework.load(connection, city, row["case_no"], at, system)
+    verdict = apply_reply(work, row, answer.outcome, cause, milliseconds(answer.happened_at))
+    return work.save(verdict)
+
+
+def find_delivery(connection: Connection, city: City, delivery: str) -> Row | None:
+    """The row of a delivery id."""
+    return connection.row(
+        "SELECT * FROM delivery WHERE region = :region AND id = :id", {"region": city.region, "id": delivery}
+    )
+
+
+def apply_reply(work: Casework, row: Row, outcome: Outcome | DeliveryError, cause: str, happened_at: int) -> str:
+    """Move the delivery if the table allows it in this state; record the reply in any case. Returns the verdict."""
+    body = canonical(outcome)
+    if isinstance(outcome, AwaitingReply):
+        return _acknowledged(work, row, outcome, cause)
+    digest = hashlib.sha256(work.key.commit(body).encode()).hexdigest()
+    if _seen(work, row, digest):
+        return "duplicate"
+    state = DeliveryState(row["state"])
+    target, columns = _target(outcome, state, work)
+    if target is None or not states.is_legal(Machine.DELIVERY, state, target):
+        verdict = _out_of_turn(work, row, state, outcome)
+    else:
+        verdict = "applied"
+    record_reply(work, row, outcome, digest, body, verdict, happened_at)
+    if verdict == "applied" and target is not None:
+        real_cause = "late_reply" if state is DeliveryState.DEAD else cause
+        if state is DeliveryState.CLAIMED:
+            columns["fence"] = row["fence"] + 1
+        work.set_delivery(row, target, real_cause, **columns)
+        follow(work, row, outcome)
+    return verdict
+
+
+def _target(
+    outcome: Outcome | DeliveryError, state: DeliveryState, work: Casework
+) -> tuple[DeliveryState | None, dict[str, Any]]:
+    if isinstance(outcome, Completed):
+        return DeliveryState.DONE, {"lapsed_at": None, "error_code": None}
+    if isinstance(outcome, Returned):
+        return DeliveryState.RETURNED, {"lapsed_at": None, "error_code": outcome.reason_code}
+    if isinstance(outcome, PermanentError):
+        return DeliveryState.DEAD, {"lapsed_at": None, "error_code": outcome.code}
+    if isinstance(outcome, TemporaryError) and state is DeliveryState.WAITING:
+        return DeliveryState.DUE, {"lapsed_at": None, "error_code": outcome.code, "next_at": work.at + 60_000, "batch": None}
+    return None, {}
+
+
+def _out_of_turn(work: Casework, row: Row, state: DeliveryState, outcome: Outcome | DeliveryError) -> str:
+    """A reply that moves nothing: late for a cancelled delivery, a contradiction to a settled one."""
+    if not isinstance(outcome, Completed | Returned):
+        return "ignored"
+    if state is DeliveryState.CANCELLED:
+        return "late"
+    work.add_task("contradiction", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
+    work.flag("contradiction", up=True)
+    return "contradiction"
+
+
+def _seen(work: Casework, row: Row, digest: str) -> bool:
+    key = {"region": work.city.region, "system": row["system"], "delivery": row["id"], "digest": digest}
+    return (
+        work.connection.run(
+            "UPDATE reply SET times = times + 1 WHERE region = :region AND system = :system"
+            " AND delivery = :delivery AND digest = :digest",
+            key,
+        )
+        > 0
+    )
+
+
+def record_reply(
+    work: Casework, row: Row, outcome: Outcome | DeliveryError, digest: str, body: bytes, verdict: str, happened_at: int
+) -> None:
+    """Keep the reply, whatever became of it."""
+    kind = outcome.decision.value if isinstance(outcome, Completed) else type(outcome).__name__.lower()
+    work.connection.insert(
+        "reply",
+        {
+            "region": work.city.region,
+            "system": row["system"],
+            "delivery": row["id"],
+            "digest": digest,
+            "case_no": work.case_no,
+            "kind": kind,
+            "verdict": verdict,
+            "happened_at": happened_at,
+            "recorded_at": work.at,
+            "times": 1,
+            "sealed_body": work.key.seal(body, "reply"),
+        },
+    )
+    work.log("reply", row["id"], None, verdict, reply=kind, commitment=work.key.commit(body))
+
+
+def _stray(connection: Connection, city: City, system: str, answer: Reply, at: int) -> Change:
+    """A reply to a delivery that we never made: kept without its content, and counted."""
+    key = {"region": city.region, "system": system, "delivery": str(answer.delivery_id)}
+    digest = city.keys.message_digest(canonical(answer.outcome))
+    known = connection.run(
+        "UPDATE reply SET times = times + 1 WHERE region = :region AND system = :system"
+        " AND delivery = :delivery AND digest = :digest",
+        {**key, "digest": digest},
+    )
+    if not known:
+        times = {"happened_at": milliseconds(answer.happened_at), "recorded_at": at, "times": 1}
+        connection.insert(
+            "reply",
+            {**key, **times, "digest": digest, "kind": type(answer.outcome).__name__.lower(), "verdict": "unknown_delivery"},
+        )
+    return Change(case_no="", status="", verdict="unknown_delivery")
+
+
+def _acknowledged(work: Casework, row: Row, outcome: AwaitingReply, cause: str) -> str:
+    """The department has it and will answer later."""
+    state = DeliveryState(row["state"])
+    columns = waiting_columns(work, row, outcome)
+    if state is DeliveryState.WAITING:
+        work.connection.update("delivery", {"region": work.city.region, "id": row["id"]}, columns)
+        return "applied"
+    if not states.is_legal(Machine.DELIVERY, state, DeliveryState.WAITING):
+        return "ignored"
+    if state is DeliveryState.CLAIMED:
+        columns["fence"] = row["fence"] + 1
+    work.set_delivery(row, DeliveryState.WAITING, cause, **columns)
+    follow(work, row, outcome)
+    return "applied"
+
+
+def waiting_columns(work: Casework, row: Row, outcome: AwaitingReply) -> dict[str, Any]:
+    """When to look again: at the next poll, or when the time to answer is over, whichever comes first."""
+    facts = work.city.system(row["system"])
+    moments = [milliseconds(outcome.next_poll_at)] if outcome.next_poll_at else []
+    if facts.reply_within_ms is not None:
+        asked = row["created_at"] if row["state"] == DeliveryState.WAITING else work.at
+        moments.append(max(asked + facts.reply_within_ms, work.at + 1))
+    columns: dict[str, Any] = {"lapsed_at": min(moments, default=None), "error_code": None, "unfinished": 0}
+    if outcome.department_ref is not None:
+        columns["department_ref"] = outcome.department_ref
+    return columns
+
+
+def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError) -> None:
+    """Let the step and the case follow a delivery that has just moved."""
+    if isinstance(outcome, AwaitingReply):
+        if outcome.task_sheet is not None:
+            issue_sheet(work, row, outcome.task_sheet)
+        cases.no_longer_instant_if_decider(work, row["step"])
+        return
+    if not isinstance(outcome, Completed | Returned):
+        cases.no_longer_instant_if_decider(work, row["step"])
+        return
+    _close_tasks(work, row)
+    step = work.steps[row["step"]]
+    if step["operation"] != row["operation"]:
+        return  # the answer to a withdrawal: recorded, moves no step
+    if isinstance(outcome, Completed):
+        steps.delivery_settled(work, row, outcome.decision.value, outcome.fields)
+    else:
+        steps.delivery_settled(work, row, None, None)
+    if row["batch"] is not None:
+        batches.answered(work.connection, work.city, row["batch"], work.at)
+    steps.advance(work)
+
+
+def _close_tasks(work: Casework, row: Row) -> None:
+    """A sheet or a question about a delivery that has settled otherwise is of no use any more."""
+    if row["settled_at"] is None:
+        return
+    for task in work.open_tasks():
+        if task["delivery"] == row["id"] and task["kind"] in ("sheet", "unknown", "dead"):
+            work.set_task(task, states.TaskState.OBSOLETE)
