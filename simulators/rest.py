@@ -1,0 +1,288 @@
+"""A REST department, built from a system's channel table: what a department's own software would be.
+
+It checks who calls and what the message holds, acts once for a delivery id, and answers at once or later (by callback, or when it
+is asked). What it receives, does and answers is in its ledger before anybody hears of it. Faults of the dial:
+
+    refuse                  the connection is cut before the message is read: nothing in the ledger, nothing happened
+    unavailable_503         the message is logged as arrived and turned away with Retry-After: no effect
+    delay                   the answer takes ``slow_seconds`` longer
+    error_after_effect_500  it acts, and then answers 500
+    lost_reply              it acts, and the answer never comes: the connection is cut, a callback is not made; asked, it knows
+    duplicate_reply         the callback is made twice
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+from pydantic import JsonValue
+
+from adapters.rest_table import RestTable, RestWire
+from contracts.catalogue import Answers, CodeList, Operation, ResultKind
+from contracts.site import SystemFile
+from contracts.situation import Situation
+from simulators.callbacks import Caller
+from simulators.doorkeeper import Doorkeeper
+from simulators.faults import Fault, FaultDial
+from simulators.ledger import Ledger
+from simulators.plausible import SHARES
+from simulators.rest_desk import Desk, Habits, Held, is_settled
+
+_AT_ONCE = frozenset(Fault) - {Fault.DUPLICATE_REPLY, Fault.TRUNCATED_FILE}
+_CALLED_BACK = frozenset(Fault) - {Fault.TRUNCATED_FILE}
+
+
+class RestDepartment:
+    """One simulated system. ``url`` is its address; ``calls`` counts messages, those it refused included."""
+
+    def __init__(
+        self,
+        system: SystemFile,
+        table: RestTable,
+        habits: Habits,
+        *,
+        secret: Callable[[str], str],
+        ledger: Ledger | None,
+        dial: FaultDial | None,
+        hub_url: str | None,
+    ) -> None:
+        self.url = ""
+        self.calls = 0
+        self.doorkeeper = Doorkeeper(table, secret)
+        self.caller: Caller | None = None
+        if table.later_replies == "callback":
+            name = (table.callback.secret if table.callback else None) or table.auth.secrets[0]
+            self.caller = Caller(system.key, table, secret(name), hub_url)
+        self._system = system
+        self._table = table
+        self._habits = habits
+        self._dial = dial
+        self._desk = Desk(system, table, habits, ledger)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        self._messages = _routes(system, table)
+        self._enquiries = table.base_path + table.enquire_path.split("{")[0] if table.enquire_path else None
+        self._list = table.base_path + table.poll.path if table.poll and table.poll.path else None
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Any request."""
+        found = self._messages.get((request.method, request.path))
+        fault = None
+        if found is not None:
+            self.calls += 1
+            fault = self._draw(found[0])
+            if fault is Fault.REFUSE:
+                return _cut(request)
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if request.path == self._table.auth.token_path:
+            token = self.doorkeeper.token(headers, body)
+            return _json(dict(token)) if token else _json({"error": "invalid_client"}, 401)
+        if not self.doorkeeper.admits(request.method, request.path_qs, headers, body):
+            return _json({"error": "unauthorised"}, 401)
+        if found is not None:
+            return await self._receive(request, *found, body, fault)
+        return await self._asked(request)
+
+    async def _asked(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "GET" and self._enquiries and request.path.startswith(self._enquiries):
+            return await self._enquired(request.path.removeprefix(self._enquiries))
+        if request.method == "GET" and self._table.poll and request.path == self._list:
+            return await self._listed(request.query.get(self._table.poll.cursor, "0"), request.query["limit"])
+        return _json({"error": "no such path"}, 404)
+
+    def _draw(self, operation: Operation) -> Fault | None:
+        if self._dial is None:
+            return None
+        called_back = self.caller is not None and operation.answers is Answers.LATER
+        return self._dial.draw(_CALLED_BACK if called_back else _AT_ONCE)
+
+    async def _receive(
+        self, request: web.BaseRequest, operation: Operation, wire: RestWire, body: bytes, fault: Fault | None
+    ) -> web.StreamResponse:
+        message = _object(body)
+        delivery_id = self._reference(request, message)
+        if message is None or not delivery_id:
+            return _json({"error": "not readable"}, 400)
+        digest = hashlib.sha256(body).hexdigest()
+        if fault is Fault.UNAVAILABLE_503:
+            await self._desk.arrived(operation, delivery_id, digest, "503")
+            return _json({"error": "busy"}, 503, {"Retry-After": "1"})
+        if fault is Fault.DELAY:
+            await asyncio.sleep(self._habits.slow_seconds)
+        if mistake := _mistake(operation, wire, message, self._table):
+            await self._desk.arrived(operation, delivery_id, digest, mistake)
+            return _json(self._rejection(operation, delivery_id), 422)
+        held = await self._desk.act(operation, wire, delivery_id, digest)
+        if held.digest != digest:
+            return _json(self._rejection(operation, delivery_id), 409)
+        if operation.answers is Answers.LATER:
+            return self._accept(request, held, fault)
+        return await self._settle(request, held, fault)
+
+    async def _settle(self, request: web.BaseRequest, held: Held, fault: Fault | None) -> web.StreamResponse:
+        if fault is Fault.ERROR_AFTER_EFFECT_500:
+            return _json({"error": "something failed"}, 500)
+        await self._desk.replied(held, "lost" if fault is Fault.LOST_REPLY else "")
+        return _cut(request) if fault is Fault.LOST_REPLY else _answer(held.answer)
+
+    def _reference(self, request: web.BaseRequest, message: Mapping[str, JsonValue] | None) -> str:
+        reference = self._table.reference
+        if reference.place == "connection":
+            # Without a reference every message is a new one.
+            return hashlib.sha256(f"{self._system.key}/{self.calls}".encode()).hexdigest()
+        if reference.place == "header":
+            return request.headers.get(reference.name, "")
+        return str((message or {}).get(reference.name, ""))
+
+    def _rejection(self, operation: Operation, delivery_id: str) -> dict[str, JsonValue]:
+        codes = operation.result_codes[Situation.API].items()
+        code = next((code for code, found in codes if found.outcome is ResultKind.PERMANENT), None)
+        return {self._table.reference.echo: delivery_id, **({self._system.result_field: code} if code else {})}
+
+    def _accept(self, request: web.BaseRequest, held: Held, fault: Fault | None) -> web.StreamResponse:
+        if self.caller is not None and fault is not Fault.LOST_REPLY:
+            self._start(self._call_back(self.caller, held, times=2 if fault is Fault.DUPLICATE_REPLY else 1))
+        if fault is Fault.ERROR_AFTER_EFFECT_500:
+            return _json({"error": "something failed"}, 500)
+        if fault is Fault.LOST_REPLY and self.caller is None:
+            return _cut(request)
+        return _json({self._table.reference.echo: held.delivery_id, "status": "accepted"}, 202)
+
+    async def _call_back(self, caller: Caller, held: Held, *, times: int) -> None:
+        await asyncio.sleep(self._habits.reply_delay_seconds)
+        if self._session is None or held.replied:
+            return
+        await self._desk.replied(held)
+        for _ in range(times):
+            await caller.call(self._session, held.answer)
+
+    async def _enquired(self, delivery_id: str) -> web.StreamResponse:
+        held = self._desk.held(delivery_id)
+        if held is None:
+            return _json({self._table.reference.echo: delivery_id, "status": "not_received"}, 404)
+        if not is_settled(held):
+            return _json({self._table.reference.echo: delivery_id, "status": "accepted"})
+        await self._desk.replied(held)
+        return _answer(held.answer)
+
+    async def _listed(self, cursor: str, limit: str) -> web.StreamResponse:
+        first = int(cursor)
+        page = self._desk.page(first, int(limit))
+        for held in page:
+            await self._desk.replied(held)
+        return _json({"results": [orjson.loads(held.answer) for held in page], "next": str(first + len(page))})
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @asynccontextmanager
+    async def serving(self, host: str, port: int) -> AsyncIterator["RestDepartment"]:
+        """Listens until the block ends; callbacks under way are dropped then, as when a department is switched off."""
+        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+            self.url = f"http://{host}:{runner.addresses[0][1]}"
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as self._session:
+                yield self
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            await runner.cleanup()
+
+
+def _routes(system: SystemFile, table: RestTable) -> Mapping[tuple[str, str], tuple[Operation, RestWire]]:
+    routes: dict[tuple[str, str], tuple[Operation, RestWire]] = {}
+    for operation in system.operations:
+        if Situation.API in operation.wire:
+            wire = RestWire.model_validate(dict(operation.wire[Situation.API]))
+            routes[wire.method, table.base_path + wire.path] = (operation, wire)
+    return routes
+
+
+def _object(body: bytes) -> dict[str, JsonValue] | None:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _mistake(operation: Operation, wire: RestWire, message: Mapping[str, JsonValue], table: RestTable) -> str:
+    """What a careful department finds wrong: a field it never asked for, or one that is missing. Blank: nothing."""
+    if wire.request:
+        return ""
+    asked = {field.name for field in operation.request} | {table.reference.name}
+    missing = [field.name for field in operation.request if field.required and field.name not in message]
+    surplus = sorted(set(message) - asked)
+    return f"missing {missing[0]}" if missing else f"not asked for: {surplus[0]}" if surplus else ""
+
+
+def _json(value: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return _answer(orjson.dumps(value), status, headers)
+
+
+def _answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def _cut(request: web.BaseRequest) -> web.Response:
+    """End the connection without a word."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def rest_department(
+    system: SystemFile,
+    *,
+    secret: Callable[[str], str],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ledger: Ledger | None = None,
+    dial: FaultDial | None = None,
+    hub_url: str | None = None,
+    seed: int = 0,
+    reply_delay_seconds: float = 0.0,
+    slow_seconds: float = 1.0,
+    now: Callable[[], datetime] = _utc_now,
+    shares: Mapping[ResultKind, float] = SHARES,
+    code_lists: Mapping[str, CodeList] | None = None,
+) -> AsyncIterator[RestDepartment]:
+    """The department behind the system's REST channel, serving until the block ends.
+
+    ``secret``: values by name, as the hub has them. ``ledger`` None and ``dial`` None is the plain, fast mode for benchmarks.
+    ``hub_url``: scheme, host and port of the hub; may be set later as ``department.caller.hub_url``. ``now``: the civil clock
+    that dates the answers. Raises ValueError when the system has no REST channel.
+    """
+    declared = next((channel for channel in system.channels if channel.rest is not None), None)
+    if declared is None:
+        raise ValueError(f"{system.key} has no REST channel")
+    table = RestTable.model_validate(dict(declared.rest or {}))
+    habits = Habits(
+        seed=seed,
+        shares=shares,
+        code_lists=code_lists or {},
+        reply_delay_seconds=reply_delay_seconds,
+        slow_seconds=slow_seconds,
+        resend_is_safe=declared.resend_is_safe,
+        now=now,
+    )
+    department = RestDepartment(system, table, habits, secret=secret, ledger=ledger, dial=dial, hub_url=hub_url)
+    async with department.serving(host, port):
+        yield department

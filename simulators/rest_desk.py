@@ -1,0 +1,140 @@
+"""The desk of a simulated REST department: acts once for a delivery id, remembers its answer, and keeps the ledger."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+from pydantic import JsonValue
+
+from adapters.rest_table import RestTable, RestWire
+from contracts.catalogue import Answers, CodeList, Operation, ResultKind
+from contracts.site import SystemFile
+from contracts.situation import Situation
+from simulators.ledger import Ledger
+from simulators.plausible import decide
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """What the department holds of one delivery id; ``settled_at`` in seconds of the loop's clock, None before it acted."""
+
+    delivery_id: str
+    operation: Operation
+    digest: str
+    answer: bytes
+    acted: asyncio.Event = field(default_factory=asyncio.Event)
+    settled_at: float | None = None
+    replied: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How a department works: ``seed`` of its decisions, ``shares`` of refusals and returns, seconds until a later answer."""
+
+    seed: int
+    shares: Mapping[ResultKind, float]
+    code_lists: Mapping[str, CodeList]
+    reply_delay_seconds: float
+    slow_seconds: float
+    resend_is_safe: bool
+    now: Callable[[], datetime]
+
+
+class Desk:
+    """All that one department holds. For one event loop."""
+
+    def __init__(self, system: SystemFile, table: RestTable, habits: Habits, ledger: Ledger | None) -> None:
+        self._system = system
+        self._table = table
+        self._habits = habits
+        self._ledger = ledger
+        self._held: dict[str, Held] = {}
+        self._listed: list[Held] = []
+
+    async def arrived(self, operation: Operation, delivery_id: str, digest: str, note: str) -> None:
+        """A message that is not acted on."""
+        await self._log(("arrival", delivery_id, operation.key, digest, note))
+
+    async def act(self, operation: Operation, wire: RestWire, delivery_id: str, digest: str) -> Held:
+        """Once for a delivery id where sending again is declared safe, each time where it is not."""
+        known = self._held.get(delivery_id)
+        if known is not None and self._habits.resend_is_safe:
+            await self.arrived(operation, delivery_id, digest, "again")
+            await known.acted.wait()
+            return known
+        held = Held(
+            delivery_id=delivery_id,
+            operation=operation,
+            digest=digest,
+            answer=self._decided(operation, wire, delivery_id),
+        )
+        self._held[delivery_id] = held
+        entries = [("arrival", delivery_id, operation.key, digest, "")]
+        # The ledger outlives this process: what was done before a restart is not done again.
+        done = self._ledger is not None and self._ledger.effects(delivery_id) > 0
+        if not (done and self._habits.resend_is_safe):
+            entries.append(("effect", delivery_id, operation.key, digest, ""))
+        await self._log(*entries)
+        later = operation.answers is Answers.LATER
+        held.settled_at = _loop_time() + (self._habits.reply_delay_seconds if later else 0.0)
+        held.acted.set()
+        return held
+
+    def _decided(self, operation: Operation, wire: RestWire, delivery_id: str) -> bytes:
+        """The result as the channel writes it. A reply row that is more than a name cannot be turned round: its field keeps its name."""
+        verdict = decide(
+            operation,
+            Situation.API,
+            delivery_id,
+            self._habits.seed,
+            shares=self._habits.shares,
+            code_lists=self._habits.code_lists,
+        )
+        rows = {name: row for name, row in wire.reply.items() if row.isidentifier()}
+        answer: dict[str, JsonValue] = {rows.get(name, name): value for name, value in verdict.fields.items()}
+        if verdict.kind is ResultKind.RETURNED:
+            answer["reason_code"] = verdict.code
+        answer |= {
+            self._table.reference.echo: delivery_id,
+            "operation": operation.key,
+            "happened_at": self._habits.now().isoformat(),
+            self._system.result_field: verdict.code,
+        }
+        return orjson.dumps(answer)
+
+    def held(self, delivery_id: str) -> Held | None:
+        """What is held under that id."""
+        return self._held.get(delivery_id)
+
+    def page(self, first: int, limit: int) -> list[Held]:
+        """Settled answers in the order in which they were first listed."""
+        known = {held.delivery_id for held in self._listed}
+        self._listed += [held for held in self._held.values() if is_settled(held) and held.delivery_id not in known]
+        return self._listed[first : first + limit]
+
+    async def replied(self, held: Held, note: str = "") -> None:
+        """Write the reply into the ledger, once; before the answer leaves."""
+        if not held.replied:
+            held.replied = True
+            digest = hashlib.sha256(held.answer).hexdigest()
+            await self._log(("reply", held.delivery_id, held.operation.key, digest, note))
+
+    async def _log(self, *entries: tuple[str, str, str, str, str]) -> None:
+        if self._ledger is not None:
+            await asyncio.to_thread(self._write, self._ledger, entries)
+
+    def _write(self, ledger: Ledger, entries: tuple[tuple[str, str, str, str, str], ...]) -> None:
+        for kind, delivery_id, operation, digest, note in entries:
+            ledger.write(kind, self._system.key, delivery_id, operation, digest, note)
+
+
+def is_settled(held: Held) -> bool:
+    """Whether the result may be told: at once, or when the time for a later answer has passed."""
+    return held.settled_at is not None and _loop_time() >= held.settled_at
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
