@@ -31,12 +31,18 @@ CHUNK = 32_768
 
 @record
 class SftpAddress:
-    """Where and as whom; ``host_key`` is the pinned public key, ``ssh-ed25519 AAAA...``. Either secret may be empty, not both."""
+    """Where and as whom; ``host_key`` is the pinned public key, ``ssh-ed25519 AAAA...``."""
 
     host: str
     port: int
     username: str
     host_key: str
+
+
+@record
+class SftpLogin:
+    """Secrets. With a private key the password is not used."""
+
     password: str = ""
     private_key: str = ""
     passphrase: str = ""
@@ -61,9 +67,13 @@ class SftpFiles:
     One call at a time: another thread waits for the running call, whose own deadline bounds that.
     """
 
-    def __init__(self, address: SftpAddress, timeouts: SftpTimeouts) -> None:
-        """Opens nothing. Raises ValueError for a host key that is none."""
+    def __init__(self, address: SftpAddress, login: Callable[[], SftpLogin], timeouts: SftpTimeouts) -> None:
+        """Opens nothing; ``login`` is asked at every connect, so that a changed secret needs no restart.
+
+        Raises ValueError for a host key that is none.
+        """
         self._address = address
+        self._login = login
         self._timeouts = timeouts
         self._pinned = parse_host_key(address.host_key)
         self._lock = threading.Lock()
@@ -140,7 +150,8 @@ class SftpFiles:
         self._call(remove)
 
     def close(self) -> None:
-        """Give the connection back; the next call would open another one."""
+        """Give the connection back, ending a call that still runs; the next call would open another one."""
+        self._hang_up()
         with self._lock:
             self._drop()
 
@@ -221,14 +232,12 @@ class SftpFiles:
         return SftpSession(channel)
 
     def _log_in(self, transport: paramiko.Transport) -> None:
-        address = self._address
+        username, login = self._address.username, self._login()
         try:
-            if address.private_key:
-                left = transport.auth_publickey(
-                    address.username, parse_private_key(address.private_key, address.passphrase)
-                )
+            if login.private_key:
+                left = transport.auth_publickey(username, parse_private_key(login.private_key, login.passphrase))
             else:
-                left = transport.auth_password(address.username, address.password)
+                left = transport.auth_password(username, login.password)
         except paramiko.AuthenticationException as error:
             # paramiko says the same class for a refusal, for silence and for a server that died meanwhile.
             if not transport.is_active() or "timeout" in str(error).lower():

@@ -1,0 +1,160 @@
+"""File drop: batches go out as one file each, answers come back as result files, over SFTP.
+
+    out   write under a temporary name -> rename -> the same for the control file, which alone says "complete"
+    back  a complete file -> verify -> one reply a line -> (the hub commits) -> done; or quarantine with the reason
+
+Until the first rename nothing is visible, so every failure is temporary; from then on it is unknown. A resend finds the same
+content under its name and only finishes what is missing.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from uuid import UUID
+
+from adapters.control_files import control_content
+from adapters.file_drop_table import ControlFile, FileDropPlace, FileDropTable, control_name, file_name
+from adapters.file_records import Exchange, exchange, record_of
+from adapters.remote_folders import RemoteFolders
+from adapters.result_inbox import ResultInbox
+from adapters.sftp_client import SftpAddress, SftpFiles, SftpLogin, SftpTimeouts
+from contracts.delivery import AwaitingReply, Batch, Delivery, Outcome, Reply
+from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.plugin import Channel, Gateway, RemoteFiles, Runtime, channel
+from contracts.site import ChannelFile, SystemFile, protocol_of
+from contracts.situation import ChannelStatus, Situation
+
+
+def make(system: SystemFile, channel_file: ChannelFile) -> Channel:
+    """The channel that a ``file_drop`` table declares.
+
+    Raises ValidationError for a wrong table, ValueError where the table does not fit the system's operations or a channel
+    that sends has no ``batching``.
+    """
+    _, table = protocol_of(channel_file)
+    spec = exchange(system, FileDropTable.model_validate(dict(table)))
+    if channel_file.batching is None and channel_file.status is not ChannelStatus.FORMER:
+        raise ValueError(f"{system.key}: a file_drop channel that sends needs batching")
+
+    def connect(place: FileDropPlace, runtime: Runtime) -> AbstractAsyncContextManager[Gateway]:
+        return _open(spec, place, runtime)
+
+    return channel(
+        Situation.FILE_DROP,
+        FileDropPlace,
+        connect,
+        resend_is_safe=channel_file.resend_is_safe,
+        status=channel_file.status,
+        limits=channel_file.limits,
+        batching=channel_file.batching,
+    )
+
+
+@asynccontextmanager
+async def _open(spec: Exchange, place: FileDropPlace, runtime: Runtime) -> AsyncIterator[Gateway]:
+    """Connects at the first call, so that a department that is down delays nothing."""
+    given = runtime.files()
+    files = given or _sftp(spec.table, place, runtime)
+    try:
+        yield FileDropGateway(spec, files, runtime)
+    finally:
+        if given is None:
+            await runtime.in_thread(files.close)
+
+
+def _sftp(table: FileDropTable, place: FileDropPlace, runtime: Runtime) -> SftpFiles:
+    def secret(name: str | None) -> str:
+        return runtime.secret(name) if name else ""
+
+    def login() -> SftpLogin:
+        return SftpLogin(
+            password=secret(table.auth.password),
+            private_key=secret(table.auth.private_key),
+            passphrase=secret(table.auth.passphrase),
+        )
+
+    return SftpFiles(
+        SftpAddress(host=place.host, port=place.port, username=place.username, host_key=place.host_key),
+        login,
+        SftpTimeouts(**table.timeouts.model_dump()),
+    )
+
+
+class FileDropGateway:
+    """An open file exchange: Preparing, BatchGateway, Collecting. Remote calls run in threads, one at a time."""
+
+    def __init__(self, spec: Exchange, files: RemoteFiles, runtime: Runtime) -> None:
+        self._spec = spec
+        self._folders = RemoteFolders(files, runtime)
+        self._inbox = ResultInbox(spec, self._folders, runtime)
+
+    def prepare(self, delivery: Delivery, /) -> bytes:
+        """The delivery's record. Raises PermanentError."""
+        return record_of(self._spec, delivery)
+
+    def seal(self, batch: Batch, /) -> bytes:
+        """The whole file, around the records as they were stored."""
+        records = [one.payload if one.payload is not None else self.prepare(one) for one in batch.deliveries]
+        return self._spec.outgoing.file(records)
+
+    async def deliver(self, delivery: Delivery, /) -> Outcome:  # noqa: ARG002 - the contract's signature
+        """Always PermanentError: a record travels in a sealed batch or not at all, or its sequence would be lost."""
+        raise PermanentError("batch_only", "this channel takes batches only")
+
+    async def deliver_batch(self, batch: Batch, /) -> Mapping[UUID, Outcome | DeliveryError]:
+        """Upload, rename, then the control file. Every member waits for its result line."""
+        table = self._spec.table
+        content = batch.payload if batch.payload is not None else self.seal(batch)
+        name = file_name(table.out.pattern, batch.sealed_at, batch.sequence, table.timezone)
+        await self._place(name, content)
+        if table.control_file is not None:
+            try:
+                await self._place(*_control(table.control_file, name, content, len(batch.deliveries)))
+            except DeliveryError as error:
+                # The file itself stands under its final name: a careless department may have taken it.
+                raise OutcomeUnknownError(error.code, "the file is there, its control file is not") from error
+        return {delivery.id: AwaitingReply() for delivery in batch.deliveries}
+
+    async def check(self) -> None:
+        """List every folder of the exchange; nothing changes there."""
+        back = self._spec.table.back
+        for folder in (self._spec.table.out.dir, back.dir, back.done_dir, back.quarantine_dir):
+            await self._folders.list(folder, 1)
+
+    def collect(self) -> AsyncIterator[Sequence[Reply]]:
+        """One sequence a complete result file; see ``ResultInbox``."""
+        return self._inbox.collect()
+
+    async def _place(self, name: str, content: bytes) -> None:
+        """Make ``content`` appear under ``name`` as a whole. Raises PermanentError where other content has the name."""
+        out = self._spec.table.out
+        final = f"{out.dir}/{name}"
+        if await self._is_there(final, content):
+            return
+        temporary = final + out.temporary_suffix
+        await self._folders.write(temporary, content)
+        try:
+            await self._folders.rename(temporary, final)
+        except TemporaryError as error:
+            if error.code != "exists" or not await self._is_there(final, content):
+                raise
+
+    async def _is_there(self, final: str, content: bytes) -> bool:
+        if not await self._folders.exists(final):
+            return False
+        try:
+            found = await self._folders.read(final, len(content))
+        except TemporaryError as error:
+            if error.code == "no_such_file":
+                return False
+            if error.code != "too_large":
+                raise
+            found = None
+        if found != content:
+            raise PermanentError("name_taken", "another file has the name of this batch")
+        return True
+
+
+def _control(control: ControlFile, name: str, content: bytes, rows: int) -> tuple[str, bytes]:
+    return control_name(name, control), control_content(
+        control.content, name=name, content=content, rows=rows, eol=control.eol
+    )

@@ -1,0 +1,224 @@
+"""The ``[systems.channels.file_drop]`` table: everything about a file exchange that is data.
+
+    [systems.channels.file_drop]
+    format = "csv"
+    encoding = "GB18030"
+    record = { delimiter = "|!", eol = "CRLF", header_row = false }
+    reference = { name = "LSH", width = 36 }
+    operation_column = "YWDM"
+    out = { dir = "/out", pattern = "WJ_{date:%Y%m%d}_{seq:03d}.txt", temporary_suffix = ".tmp" }
+    control_file = { suffix = ".ok", content = ["rows", "md5"] }
+    back = { dir = "/back", pattern = "WJ_JG_{date:%Y%m%d}_{seq:03d}.txt", control_file = { suffix = ".ok", content = ["rows", "md5"] } }
+    timeouts = { connect_seconds = 10, channel_seconds = 30, total_seconds = 300 }
+    auth = { password = "wj_family_sftp" }
+
+Records that go out hold the reference, the operation code and the request fields in their listed order; records that come
+back hold what ``back.record`` lists. With a header row, which can name only one set of columns, a record leaves blank what
+belongs to other operations. Cut-offs and sizes are the channel's ``batching``.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from string import Formatter
+from typing import Annotated, Literal, Self, TypeAlias
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from adapters.control_files import Item
+from adapters.text_encodings import Encoding
+
+Role: TypeAlias = Literal["reference", "operation", "code", "happened_at", "wanted", "fields"]
+
+_DATE_PARTS = {
+    "%Y": r"\d{4}",
+    "%y": r"\d{2}",
+    "%m": r"\d{2}",
+    "%d": r"\d{2}",
+    "%H": r"\d{2}",
+    "%M": r"\d{2}",
+    "%S": r"\d{2}",
+    "%j": r"\d{3}",
+}
+
+
+def _pattern(text: str) -> str:
+    """A file name with ``{date:...}`` and ``{seq:...}``; it may not leave its folder."""
+    _name_expression(text)
+    if "/" in text or "\\" in text or text.startswith((".", "-")):
+        raise ValueError("a pattern is a plain file name")
+    if "{seq" not in text:
+        raise ValueError("a pattern needs {seq:03d}, or two files of a day would share a name")
+    return text
+
+
+def _folder(text: str) -> str:
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("a folder is an absolute path on the server")
+    return text.rstrip("/")
+
+
+def _zone(text: str) -> str:
+    ZoneInfo(text)
+    return text
+
+
+Pattern: TypeAlias = Annotated[str, AfterValidator(_pattern)]
+Folder: TypeAlias = Annotated[str, AfterValidator(_folder)]
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+Suffix: TypeAlias = Annotated[str, Field(pattern=r"^\.[A-Za-z0-9._]{1,15}$")]
+
+
+class Table(BaseModel):
+    """Every table refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Reference(Table):
+    """The column that carries the delivery id: 36 characters, or 32 without hyphens."""
+
+    name: str = "LSH"
+    width: Literal[32, 36] = 36
+
+
+class ControlFile(Table):
+    """``suffix`` takes the place of the name's extension. No ``content``: an empty flag; else one ``item=value`` line each."""
+
+    suffix: Suffix
+    content: tuple[Item, ...] = ()
+    eol: Literal["CRLF", "LF"] = "CRLF"
+
+
+class Out(Table):
+    """Where files go. Under ``temporary_suffix`` nothing is complete; the rename makes it so."""
+
+    dir: Folder = "/out"
+    pattern: Pattern
+    temporary_suffix: Suffix = ".tmp"
+
+
+class Back(Table):
+    """Where result files lie. Done and quarantine folders must not be ``dir`` itself.
+
+    Without a control file, a file is taken when its size and time stand still for ``stable_seconds``.
+    """
+
+    dir: Folder = "/back"
+    pattern: Pattern
+    control_file: ControlFile | None = None
+    record: tuple[Role, ...] = ("reference", "operation", "code", "fields")
+    done_dir: Folder = "/back/done"
+    quarantine_dir: Folder = "/back/quarantine"
+    stable_seconds: float = 60.0
+    max_files: int = 20_000
+    max_bytes: int = 50_000_000
+
+
+class ExpectedFile(Table):
+    """After the cut-off a result file is expected within ``days`` days of the calendar, by a time of day."""
+
+    after_cut_off: str
+    days: int = 0
+    by: str
+    calendar: str = "working"
+    alarm_after_minutes: int = 60
+
+
+class Timeouts(Table):
+    """Seconds: connecting, silence within a call, a call altogether."""
+
+    connect_seconds: float = 10.0
+    channel_seconds: float = 30.0
+    total_seconds: float = 300.0
+
+
+class Auth(Table):
+    """Names of secrets, never secrets. A private key wins over a password."""
+
+    password: str | None = None
+    private_key: str | None = None
+    passphrase: str | None = None
+
+
+class FileDropTable(Table):
+    """The whole table. ``operation_column`` may be missing where the system has one operation only."""
+
+    format: str = "csv"
+    encoding: Encoding
+    record: dict[str, JsonValue] = Field(default_factory=dict)
+    reference: Reference = Reference()
+    operation_column: str | None = "YWDM"
+    out: Out
+    control_file: ControlFile | None = None
+    back: Back
+    expected_files: tuple[ExpectedFile, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    auth: Auth
+    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+
+    @model_validator(mode="after")
+    def _names_stay_apart(self) -> Self:
+        for pattern, control in ((self.out.pattern, self.control_file), (self.back.pattern, self.back.control_file)):
+            names = [file_name(pattern, _SOME_DAY, sequence, self.timezone) for sequence in (1, 2)]
+            controls = [control_name(name, control) for name in names] if control else []
+            if len({*names, *controls}) != len(names) + len(controls):
+                raise ValueError(
+                    "every file and every control file needs a name of its own: put {seq} before the extension"
+                )
+        if self.back.dir in {self.back.done_dir, self.back.quarantine_dir}:
+            raise ValueError("done_dir and quarantine_dir must not be the folder that is read")
+        return self
+
+
+class FileDropPlace(Table):
+    """The place of installation. ``host_key`` is the server's pinned public key, ``ssh-ed25519 AAAA...``."""
+
+    host: str
+    port: int = 22
+    username: str
+    host_key: str
+
+
+def file_name(pattern: str, at: datetime, sequence: int, zone: str) -> str:
+    """The name of a file that was sealed ``at``, in the local time of ``zone``."""
+    return pattern.format(date=at.astimezone(ZoneInfo(zone)), seq=sequence)
+
+
+def name_matcher(pattern: str) -> re.Pattern[str]:
+    """What tells the names of a pattern from all others. Digits only where it has fields, so no name can leave its folder."""
+    return re.compile(_name_expression(pattern), re.ASCII)
+
+
+def control_name(name: str, control: ControlFile) -> str:
+    """The name of the control file beside ``name``."""
+    stem, dot, _ = name.rpartition(".")
+    return (stem if dot else name) + control.suffix
+
+
+def _name_expression(pattern: str) -> str:
+    parts: list[str] = []
+    for literal, field, spec, conversion in Formatter().parse(pattern):
+        parts.append(re.escape(literal))
+        if field is None:
+            continue
+        if conversion or field not in {"date", "seq"}:
+            raise ValueError("a pattern knows {date:%Y%m%d} and {seq:03d}, nothing else")
+        parts.append(_date_expression(spec or "") if field == "date" else _sequence_expression(spec or ""))
+    return "".join(parts)
+
+
+def _date_expression(spec: str) -> str:
+    pieces: Sequence[str] = re.findall(r"%.|[^%]", spec)
+    if not spec or any(piece.startswith("%") and piece not in _DATE_PARTS for piece in pieces):
+        raise ValueError(f"a date in a pattern is made of {' '.join(_DATE_PARTS)}")
+    return "".join(_DATE_PARTS.get(piece, re.escape(piece)) for piece in pieces)
+
+
+def _sequence_expression(spec: str) -> str:
+    width = re.fullmatch(r"0?(\d?)d", spec)
+    if width is None:
+        raise ValueError("a sequence in a pattern is written {seq:03d}")
+    return rf"\d{{{width[1] or 1},}}"

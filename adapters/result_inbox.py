@@ -1,0 +1,170 @@
+"""The inbox of result files: what is complete is read, what is committed is put away, what cannot be trusted is set aside.
+
+Nothing is overwritten or half-applied. A file leaves the inbox only after the hub has resumed the generator, which means that
+its replies are committed; if the hub dies before that, the file is read again and the hub drops the replies it has.
+
+    same name as in done, same content     removed: it was committed before
+    same name as in done, other content    quarantine ``name_reused``: somebody must look
+    does not agree with its control file   quarantine, with the reason beside it
+    lines that cannot be read              the rest counts; their numbers stand in a file in quarantine
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+from adapters.control_files import read_verified
+from adapters.file_drop_table import control_name, name_matcher
+from adapters.file_records import Exchange, reply_of
+from adapters.record_files import FileRejected, Line
+from adapters.remote_folders import RemoteFolders
+from contracts.delivery import Reply
+from contracts.errors import TemporaryError
+from contracts.plugin import Runtime
+
+MAX_CONTROL_BYTES = 65_536
+
+
+class ResultInbox:
+    """One channel's ``back`` folder."""
+
+    def __init__(self, spec: Exchange, folders: RemoteFolders, runtime: Runtime) -> None:
+        self._spec = spec
+        self._back = spec.table.back
+        self._folders = folders
+        self._runtime = runtime
+        self._matcher = name_matcher(self._back.pattern)
+        self._seen: dict[str, tuple[int, float, float]] = {}
+
+    async def collect(self) -> AsyncIterator[Sequence[Reply]]:
+        """One sequence a file, by name. Raises DeliveryError when the department cannot be reached."""
+        listed = {name: (size, at) for name, size, at in await self._folders.list(self._back.dir, self._back.max_files)}
+        for name in await self._ready(listed):
+            if listed[name][0] > self._back.max_bytes:
+                await self._set_aside(name, "too_large", f"more than {self._back.max_bytes} bytes")
+                continue
+            lines = await self._read(name)
+            if lines is None:
+                continue
+            now = self._runtime.now()
+            replies = [(line, reply_of(self._spec, line, now)) for line in lines]
+            yield [reply for _, reply in replies if reply is not None]
+            await self._archive(name, [line for line, reply in replies if line.bad or reply is None])
+
+    async def _ready(self, listed: dict[str, tuple[int, float]]) -> Sequence[str]:
+        names = sorted(name for name in listed if self._matcher.fullmatch(name))
+        if self._back.control_file is None:
+            return self._stable(listed, names)
+        await self._finish_archiving(listed, names)
+        return [name for name in names if await self._is_marked(name, listed)]
+
+    async def _is_marked(self, name: str, listed: dict[str, tuple[int, float]]) -> bool:
+        control = self._control(name)
+        # A listing of a large folder may have stopped between a file and its control file.
+        return control in listed or (
+            len(listed) >= self._back.max_files and await self._folders.exists(f"{self._back.dir}/{control}")
+        )
+
+    def _stable(self, listed: dict[str, tuple[int, float]], names: Sequence[str]) -> Sequence[str]:
+        """Measured with our own clock between two looks: the server's times may lie in the future or in 1970."""
+        now = self._runtime.monotonic()
+        before, self._seen = self._seen, {}
+        for name in names:
+            size, at = listed[name]
+            known = before.get(name)
+            self._seen[name] = known if known is not None and known[:2] == (size, at) else (size, at, now)
+        return [name for name in names if now - self._seen[name][2] >= self._back.stable_seconds]
+
+    async def _read(self, name: str) -> Sequence[Line] | None:
+        """Every line with its verdict; None where the file is none of ours to apply."""
+        control = self._back.control_file
+        try:
+            content = await self._folders.read(f"{self._back.dir}/{name}", self._back.max_bytes)
+            proof = (
+                await self._folders.read(f"{self._back.dir}/{self._control(name)}", MAX_CONTROL_BYTES)
+                if control
+                else b""
+            )
+        except TemporaryError as error:
+            if error.code != "no_such_file":
+                raise
+            return None  # somebody else has taken it since the listing
+        if await self._was_done(name, content):
+            return None
+        try:
+            items = control.content if control else ()
+            return read_verified(self._spec.incoming, content, name=name, items=items, control=proof)
+        except FileRejected as error:
+            await self._set_aside(name, error.code, error.detail)
+            return None
+
+    async def _was_done(self, name: str, content: bytes) -> bool:
+        done = f"{self._back.done_dir}/{name}"
+        if not await self._folders.exists(done):
+            return False
+        if await self._same(done, content):
+            await self._remove(name)
+        else:
+            await self._set_aside(name, "name_reused", "a file of this name with other content was processed before")
+        return True
+
+    async def _archive(self, name: str, bad: Sequence[Line]) -> None:
+        if bad:
+            await self._explain(
+                name, "unreadable_lines", "\n".join(f"line {line.number}: {line.bad or 'reference'}" for line in bad)
+            )
+        for part in self._parts(name):
+            source, target = f"{self._back.dir}/{part}", f"{self._back.done_dir}/{part}"
+            try:
+                await self._folders.rename(source, target)
+            except TemporaryError as error:
+                if error.code == "no_such_file":
+                    continue
+                if error.code != "exists":
+                    raise
+                content = await self._folders.read(source, self._back.max_bytes)
+                if await self._same(target, content):
+                    await self._folders.remove(source)
+                else:
+                    await self._set_aside(part, "name_reused", "the name is taken in the folder of done files")
+
+    async def _finish_archiving(self, listed: dict[str, tuple[int, float]], names: Sequence[str]) -> None:
+        """A control file alone may be what a crash left behind between the two renames of an archived file."""
+        extension = self._back.pattern.rpartition(".")[2] if "." in self._back.pattern else ""
+        suffix = self._control("")
+        for control in listed:
+            name = f"{control.removesuffix(suffix)}.{extension}".rstrip(".")
+            orphan = control.endswith(suffix) and name not in names and self._matcher.fullmatch(name)
+            if orphan and await self._folders.exists(f"{self._back.done_dir}/{name}"):
+                await self._archive(name, [])
+
+    async def _set_aside(self, name: str, code: str, detail: str) -> None:
+        """Move the file and its control file to quarantine, and say why beside them; what lies there stays."""
+        tag = f"{self._runtime.now():%Y%m%dT%H%M%S%f}"
+        for part in self._parts(name):
+            source, target = f"{self._back.dir}/{part}", f"{self._back.quarantine_dir}/{part}"
+            if await self._folders.exists(source):
+                taken = await self._folders.exists(target)
+                await self._folders.rename(source, f"{target}.{tag}" if taken else target)
+        await self._explain(f"{name}.{tag}", code, detail)
+
+    async def _explain(self, name: str, code: str, detail: str) -> None:
+        """A note for the people at both ends: codes and line numbers, nothing of the content."""
+        await self._folders.write(f"{self._back.quarantine_dir}/{name}.reason.txt", f"{code}\n{detail}\n".encode())
+
+    async def _same(self, path: str, content: bytes) -> bool:
+        try:
+            return await self._folders.read(path, len(content)) == content
+        except TemporaryError as error:
+            if error.code != "too_large":
+                raise
+            return False
+
+    async def _remove(self, name: str) -> None:
+        for part in self._parts(name):
+            await self._folders.remove(f"{self._back.dir}/{part}")
+
+    def _parts(self, name: str) -> Sequence[str]:
+        """The file, then its control file: the other order would leave a file that nobody ever takes."""
+        return [name, self._control(name)] if self._back.control_file and self._matcher.fullmatch(name) else [name]
+
+    def _control(self, name: str) -> str:
+        return control_name(name, self._back.control_file) if self._back.control_file else ""
