@@ -7,8 +7,8 @@ delivery            UUID version 7 (RFC 9562): ordered by time, so that new rows
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
-from random import Random
+from datetime import date
+from random import Random, SystemRandom
 from uuid import UUID
 
 from stdnum.exceptions import ValidationError
@@ -22,6 +22,8 @@ LAST_SEQUENCE = 999_999
 """A centre numbers at most so many cases a day."""
 
 _RANDOM_PART = 9
+_LOW_62 = (1 << 62) - 1
+_UNGUESSABLE = SystemRandom()
 _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None})
 
 
@@ -63,8 +65,8 @@ def read_case_number(text: str) -> CaseNumber:
     return CaseNumber(centre=text[:9], day=day, sequence=int(text[17:23]))
 
 
-def sheet_number(source: Random, mac: Callable[[str], str]) -> str:
-    """A fresh number of a task sheet. ``mac`` gives the 3 characters for the 9 random ones; ``source`` must not be guessable in service."""
+def sheet_number(mac: Callable[[str], str], source: Random = _UNGUESSABLE) -> str:
+    """A fresh number of a task sheet. ``mac`` gives the 3 characters for the 9 random ones."""
     part = "".join(source.choices(SHEET_ALPHABET, k=_RANDOM_PART))
     return part + mac(part)
 
@@ -82,9 +84,7 @@ def read_sheet_number(text: str, mac: Callable[[str], str]) -> str:
     return number
 
 
-def time_ordered_id(now: datetime, source: Random) -> UUID:
-    """A UUID of version 7: 48 bits of Unix milliseconds, 12 bits of the fraction below them (RFC 9562 6.2, method 3), 62 random bits."""
-    micros = (int(now.timestamp()) * 1_000_000) + now.microsecond
-    millis, below = divmod(micros, 1000)
-    fraction = below * 4096 // 1000
-    return UUID(int=(millis << 80) | (7 << 76) | (fraction << 64) | (0b10 << 62) | source.getrandbits(62))
+def time_ordered_uuid(at: int, source: Random = _UNGUESSABLE) -> UUID:
+    """A UUID of version 7 for a time in Unix milliseconds; those of one millisecond come in random order."""
+    drawn = source.getrandbits(74)
+    return UUID(int=(at << 80) | (7 << 76) | ((drawn >> 62) << 64) | (0b10 << 62) | (drawn & _LOW_62))

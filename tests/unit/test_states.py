@@ -10,7 +10,7 @@ from contracts.envelope import CaseEventKind
 from hub import states
 from hub.case_states import CASE_STATES, CASE_TRANSITIONS, GUARD_TEXT, CaseState, Clock, Event, Guard, case_transitions
 from hub.state_diagrams import document
-from hub.states import INITIAL, STATES, TRANSITIONS, Cause, IllegalTransition, Machine, check, is_final
+from hub.states import INITIAL, STATES, TRANSITIONS, Cause, IllegalTransition, Machine, check, is_final, is_legal
 
 DOCS = Path(__file__).parents[2] / "docs" / "states.md"
 
@@ -79,6 +79,7 @@ def seen() -> Iterator[list[tuple[str, str, str, str]]]:
 def test_a_move_is_legal_exactly_where_the_design_has_it(machine: Machine) -> None:
     legal = pairs(machine)
     for from_, to in itertools.product(STATES[machine], repeat=2):
+        assert is_legal(machine, from_, to) is ((from_, to) in legal)
         if (from_, to) in legal:
             check(machine, from_, to)
         else:
