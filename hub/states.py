@@ -293,11 +293,6 @@ def is_legal(machine: Machine, from_: str, to: str) -> bool:
     return (machine, from_, to) in _LEGAL
 
 
-def is_legal(machine: Machine, from_: str, to: str) -> bool:
-    """Whether the tables have the pair; for a caller that has another way when they do not."""
-    return (machine, from_, to) in _LEGAL
-
-
 def is_final(machine: Machine, state: str) -> bool:
     """Whether nothing leads out of ``state``; a reply that comes then is recorded as late and moves nothing."""
     return (machine, state) in _FINAL
