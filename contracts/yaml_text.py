@@ -48,4 +48,6 @@ def _is_prose(value: str) -> bool:
 def _scalar(value: JsonValue) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value == value.strip() and value.lower() not in _WORDS:
         return value
-    return json.dumps(value, ensure_ascii=not (isinstance(value, str) and value.isprintable()))
+    # What cannot be seen is escaped in YAML's own way: JSON would use surrogates, which YAML does not have.
+    shown = json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in shown)

@@ -1,0 +1,98 @@
+"""The built-in plugin: departments that are complete as TOML.
+
+It loads a site folder, gives every channel to the adapter of its protocol and reports all mistakes of the folder at once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from adapters import file_drop, paper, rest
+from contracts.errors import SiteError, SiteMistake
+from contracts.plugin import Channel, Department, System, hookimpl
+from contracts.site import ChannelFile, DepartmentFile, Site, SystemFile, load_site, mistakes_of, protocol_of
+from contracts.toml_lines import Location
+
+Make: TypeAlias = Callable[[SystemFile, ChannelFile], Channel]
+"""An adapter's entry. Raises ValueError, pydantic's ValidationError included, for a table or an operation it cannot serve."""
+
+
+@hookimpl
+def register_departments(site: str) -> Sequence[Department]:
+    """Every department of the site folder ``site``. Raises SiteError with every mistake, the adapters' included."""
+    city = load_site(Path(site))
+    mistakes: list[SiteMistake] = []
+    departments = [_department(city, department, mistakes) for department in city.departments]
+    if mistakes:
+        raise SiteError(mistakes)
+    return departments
+
+
+def sample_site() -> Path:
+    """The sample city that is shipped beside this module."""
+    return Path(__file__).parent
+
+
+def _adapters(city: Site) -> Mapping[str, Make]:
+    """The protocols that a channel may name. A sheet prints codes with their names, hence the lists."""
+    return {"rest": rest.make, "file_drop": file_drop.make, "paper": partial(paper.make, code_lists=city.code_lists)}
+
+
+def _department(city: Site, department: DepartmentFile, mistakes: list[SiteMistake]) -> Department:
+    return Department(
+        code=department.code,
+        name_zh=department.name_zh,
+        name_en=department.name_en,
+        systems=tuple(_system(city, department, index, mistakes) for index in range(len(department.systems))),
+        items=tuple(item for item in city.items if item.owner == department.code),
+    )
+
+
+def _system(city: Site, department: DepartmentFile, index: int, mistakes: list[SiteMistake]) -> System:
+    system = department.systems[index]
+    return System(
+        name=system.key,
+        department=department.code,
+        name_zh=system.name_zh,
+        name_en=system.name_en,
+        operations={operation.key: operation for operation in system.operations},
+        channels=tuple(_channels(city, department, index, mistakes)),
+        successor=system.successor,
+    )
+
+
+def _channels(city: Site, department: DepartmentFile, index: int, mistakes: list[SiteMistake]) -> Iterator[Channel]:
+    system, adapters = department.systems[index], _adapters(city)
+    root, file = Path(city.root), city.files[department.code]
+    for number, channel in enumerate(system.channels):
+        protocol, _ = protocol_of(channel)
+        at = ("systems", index, "channels", number, protocol)
+        if protocol not in adapters:
+            error = ValueError(f"the protocol {protocol} is not available; use one of {', '.join(adapters)}")
+            mistakes.extend(mistakes_of(root, file, error, at))
+            continue
+        try:
+            yield adapters[protocol](system, channel)
+        except ValueError as whole:
+            for below, error in _blame(adapters[protocol], system, channel) or [(None, whole)]:
+                where: Location = (
+                    at if below is None else ("systems", index, "operations", below, "wire", channel.situation.value)
+                )
+                mistakes.extend(mistakes_of(root, file, error, where))
+
+
+def _blame(make: Make, system: SystemFile, channel: ChannelFile) -> Sequence[tuple[int | None, ValueError]]:
+    """What ``make`` refuses on its own: the channel's table (None), else operations by their index; none: their combination."""
+    try:
+        make(replace(system, operations=()), channel)
+    except ValueError as error:
+        return [(None, error)]
+    found: list[tuple[int | None, ValueError]] = []
+    for index, operation in enumerate(system.operations):
+        try:
+            make(replace(system, operations=(operation,)), channel)
+        except ValueError as error:
+            found.append((index, error))
+    return found
