@@ -208,7 +208,10 @@ def _day_out(value: JsonValue, form: ValueForm) -> JsonValue:
 def _iso_day(value: JsonValue) -> date:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
         raise BadValueError("a date such as 2026-11-23 is expected")
-    return date.fromisoformat(value)
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise BadValueError("a day of the calendar is expected") from error
 
 
 def _day_in(value: JsonValue, form: ValueForm) -> JsonValue:
