@@ -1,0 +1,95 @@
+"""Every metric of the hub. Names are ``onedoor_<noun>_<unit>``; labels come from small closed sets, never from a message."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from hub.store.connection import Row
+
+REGISTRY = CollectorRegistry()
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_SLOW = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+REQUESTS = Counter(
+    "onedoor_requests_total", "HTTP requests answered, by route and status.", ["route", "status"], registry=REGISTRY
+)
+REQUEST_SECONDS = Histogram(
+    "onedoor_request_seconds", "Time from a request's head to its answer.", ["route"], buckets=_FAST, registry=REGISTRY
+)
+MESSAGES = Counter(
+    "onedoor_messages_total",
+    "Messages taken: case, event, completion, callback; by verdict.",
+    ["kind", "verdict"],
+    registry=REGISTRY,
+)
+UPLOADS = Counter("onedoor_uploads_bytes", "Bytes of papers taken by upload.", registry=REGISTRY)
+PRINTS = Counter("onedoor_prints_total", "Task sheets printed, reprints included.", ["system"], registry=REGISTRY)
+ATTEMPTS = Counter(
+    "onedoor_attempts_total",
+    "Attempts ended, by the class of what came of them.",
+    ["system", "result"],
+    registry=REGISTRY,
+)
+ATTEMPT_SECONDS = Histogram(
+    "onedoor_attempt_seconds", "Duration of attempts.", ["system"], buckets=_SLOW, registry=REGISTRY
+)
+WATCHDOG = Counter(
+    "onedoor_watchdog_total", "Attempts ended because the gateway gave no answer.", ["system"], registry=REGISTRY
+)
+BUGS = Counter("onedoor_bugs_total", "Errors that nobody declared, by where they arose.", ["where"], registry=REGISTRY)
+REFUSED_CALLBACKS = Counter(
+    "onedoor_refused_callbacks_total", "Callbacks that were not genuine or not readable.", ["system"], registry=REGISTRY
+)
+
+CASES = Gauge("onedoor_cases", "Cases by status.", ["status"], registry=REGISTRY)
+DELIVERIES = Gauge("onedoor_deliveries", "Deliveries by state.", ["system", "state"], registry=REGISTRY)
+TASKS = Gauge("onedoor_tasks", "Open manual tasks.", ["kind", "state"], registry=REGISTRY)
+OLDEST_DUE_SECONDS = Gauge(
+    "onedoor_oldest_due_seconds", "Age of the delivery that is due longest.", ["system"], registry=REGISTRY
+)
+HELD_LANES = Gauge(
+    "onedoor_held_lanes", "1 where a lane is held by staff or a refused login.", ["system"], registry=REGISTRY
+)
+OPEN_DATES = Gauge(
+    "onedoor_open_dates", "Accepted cases whose due date waits for a published calendar.", registry=REGISTRY
+)
+WAITING_WRITES = Gauge("onedoor_waiting_writes", "Units that wait for the writer.", registry=REGISTRY)
+
+
+class Counts:
+    """What the gauges are set from: one reading of the tables."""
+
+    __slots__ = ("cases", "deliveries", "lanes", "open_dates", "tasks")
+
+    def __init__(
+        self, cases: list[Row], deliveries: list[Row], tasks: list[Row], lanes: list[Row], open_dates: int
+    ) -> None:
+        self.cases = cases
+        self.deliveries = deliveries
+        self.tasks = tasks
+        self.lanes = lanes
+        self.open_dates = open_dates
+
+
+def set_gauges(counts: Counts, waiting: int, now: int) -> None:
+    """Set every gauge anew, so that what is gone is gone from the exposition too. ``now``: ms UTC."""
+    for gauge in (CASES, DELIVERIES, TASKS, OLDEST_DUE_SECONDS, HELD_LANES):
+        gauge.clear()
+    for row in counts.cases:
+        CASES.labels(row["status"]).set(row["number"])
+    for row in counts.deliveries:
+        DELIVERIES.labels(row["system"], row["state"]).set(row["number"])
+        if row["state"] == "due":
+            OLDEST_DUE_SECONDS.labels(row["system"]).set(max(0, now - row["oldest"]) / 1000)
+    for row in counts.tasks:
+        TASKS.labels(row["kind"], row["state"]).set(row["number"])
+    for row in counts.lanes:
+        HELD_LANES.labels(row["system"]).set(1)
+    OPEN_DATES.set(counts.open_dates)
+    WAITING_WRITES.set(waiting)
+
+
+def exposition() -> bytes:
+    """All metrics in the Prometheus text format."""
+    return generate_latest(REGISTRY)

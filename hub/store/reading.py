@@ -1,0 +1,146 @@
+"""Statements that only read: one case with everything that belongs to it, the open tasks, counts for the metrics."""
+
+from typing import Any
+
+from contracts.records import record
+
+from hub.store.connection import Connection, Row
+
+
+def case_row(connection: Connection, region: str, case_no: str) -> Row | None:
+    """The row of a case."""
+    return connection.row(
+        "SELECT * FROM case_file WHERE region = :region AND case_no = :case_no", {"region": region, "case_no": case_no}
+    )
+
+
+def steps(connection: Connection, region: str, case_no: str) -> list[Row]:
+    """The steps of a case in the order of its item."""
+    return connection.rows(
+        "SELECT * FROM case_step WHERE region = :region AND case_no = :case_no ORDER BY position",
+        {"region": region, "case_no": case_no},
+    )
+
+
+def deliveries(connection: Connection, region: str, case_no: str) -> list[Row]:
+    """The deliveries of a case, oldest first (their ids are ordered by time)."""
+    return connection.rows(
+        "SELECT * FROM delivery WHERE region = :region AND case_no = :case_no ORDER BY id",
+        {"region": region, "case_no": case_no},
+    )
+
+
+def attempts(connection: Connection, region: str, case_no: str) -> list[Row]:
+    """The attempts at all deliveries of a case, through their deliveries, since attempts are found by delivery."""
+    return connection.rows(
+        "SELECT attempt.* FROM delivery JOIN attempt ON attempt.region = delivery.region AND attempt.delivery = delivery.id"
+        " WHERE delivery.region = :region AND delivery.case_no = :case_no ORDER BY attempt.delivery, attempt.number",
+        {"region": region, "case_no": case_no},
+    )
+
+
+def tasks(connection: Connection, region: str, case_no: str) -> list[Row]:
+    """The manual tasks of a case with the version of their sheets, oldest first."""
+    return connection.rows(
+        "SELECT task.*, sheet.version AS sheet_version FROM task"
+        " LEFT JOIN sheet ON sheet.region = task.region AND sheet.number = task.sheet_no"
+        " WHERE task.region = :region AND task.case_no = :case_no ORDER BY task.id",
+        {"region": region, "case_no": case_no},
+    )
+
+
+def journal(connection: Connection, region: str, case_no: str) -> list[Row]:
+    """The journal of a case."""
+    return connection.rows(
+        "SELECT * FROM journal WHERE region = :region AND chain = :chain ORDER BY seq", {"region": region, "chain": case_no}
+    )
+
+
+def task_row(connection: Connection, region: str, task: str) -> Row | None:
+    """A manual task by its id, or the newest one of a task sheet by the sheet's number; with its case's item."""
+    key = {"region": region, "task": task}
+    columns = (
+        "SELECT task.*, case_file.item FROM task"
+        " JOIN case_file ON case_file.region = task.region AND case_file.case_no = task.case_no WHERE task.region = :region"
+    )
+    # A sheet is found through its delivery: a search by the number in ``task`` would read the whole table.
+    return connection.row(f"{columns} AND task.id = :task", key) or connection.row(
+        f"{columns} AND task.sheet_no = :task AND task.delivery ="
+        " (SELECT delivery FROM sheet WHERE region = :region AND number = :task) ORDER BY task.id DESC LIMIT 1",
+        key,
+    )
+
+
+@record
+class TaskQuestion:
+    """Which tasks are asked for; an empty set means all of that kind."""
+
+    states: frozenset[str]
+    centres: frozenset[str] = frozenset()
+    items: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    systems: frozenset[str] = frozenset()
+
+
+def find_tasks(connection: Connection, region: str, question: TaskQuestion, limit: int) -> list[Row]:
+    """At most ``limit`` tasks, the most urgent first, those without a date last."""
+    wanted = {
+        "task.state": question.states,
+        "task.centre": question.centres,
+        "case_file.item": question.items,
+        "task.kind": question.kinds,
+        "task.system": question.systems,
+    }
+    parameters: dict[str, Any] = {"region": region, "limit": limit}
+    conditions = ""
+    for column, values in wanted.items():
+        if values:
+            named = {f"{column.partition('.')[2]}{index}": value for index, value in enumerate(sorted(values))}
+            parameters.update(named)
+            conditions += f" AND {column} IN ({', '.join(f':{name}' for name in named)})"
+    return connection.rows(
+        "SELECT task.*, sheet.version AS sheet_version FROM task"  # noqa: S608 - columns come from the table above
+        " JOIN case_file ON case_file.region = task.region AND case_file.case_no = task.case_no"
+        " LEFT JOIN sheet ON sheet.region = task.region AND sheet.number = task.sheet_no"
+        f" WHERE task.region = :region{conditions}"
+        " ORDER BY task.due_at IS NULL, task.due_at, task.id LIMIT :limit",
+        parameters,
+    )
+
+
+def case_counts(connection: Connection, region: str) -> list[Row]:
+    """Number of cases by status."""
+    return connection.rows(
+        "SELECT status, count(*) AS number FROM case_file WHERE region = :region GROUP BY status", {"region": region}
+    )
+
+
+def delivery_counts(connection: Connection, region: str) -> list[Row]:
+    """Number of deliveries by system and state, and since when (ms) the oldest of them is due."""
+    return connection.rows(
+        "SELECT system, state, count(*) AS number, min(next_at) AS oldest FROM delivery WHERE region = :region"
+        " GROUP BY system, state",
+        {"region": region},
+    )
+
+
+def task_counts(connection: Connection, region: str) -> list[Row]:
+    """Number of open tasks by kind and state."""
+    return connection.rows(
+        "SELECT kind, state, count(*) AS number FROM task WHERE region = :region"
+        " AND state IN ('ready', 'reserved', 'to_confirm') GROUP BY kind, state",
+        {"region": region},
+    )
+
+
+def held_lanes(connection: Connection, region: str) -> list[Row]:
+    """Lanes that are held, and why."""
+    return connection.rows(
+        "SELECT system, held FROM lane WHERE region = :region AND held IS NOT NULL", {"region": region}
+    )
+
+
+def open_dates(connection: Connection, region: str) -> int:
+    """Number of cases whose due date waits for a calendar."""
+    row = connection.row("SELECT count(*) AS number FROM case_file WHERE region = :region AND due_open", {"region": region})
+    return int(row["number"]) if row else 0
