@@ -1,0 +1,279 @@
+"""A department that exchanges files: it takes what is complete, acts once for a delivery id, and answers in result files.
+
+What it receives, does and answers is in its ledger before anybody can see it. Faults of the dial:
+
+    lost_reply        a record is left out of its result file and answered in a later one
+    truncated_file    a result file is cut in half under its final name; the whole one follows under a new name
+    duplicate_reply   the same lines come again: twice in the file, or in a second file
+"""
+
+import hashlib
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import JsonValue
+
+from adapters.file_drop_table import FileDropTable
+from contracts.catalogue import CodeList, Operation, ResultKind
+from contracts.records import record
+from contracts.site import SystemFile
+from contracts.situation import Situation
+from simulators.department_files import (
+    appear,
+    cell_text,
+    control_path,
+    control_text,
+    disagreement,
+    read_rows,
+    result_header,
+    write_rows,
+)
+from simulators.faults import Fault, FaultDial
+from simulators.ledger import Ledger
+from simulators.plausible import SHARES, decide
+
+_NO_EFFECT = frozenset({ResultKind.TEMPORARY, ResultKind.PERMANENT})
+
+
+@record
+class Habits:
+    """How the department works. ``shares``: of refusals, returns and errors; ``rows_per_file``: most lines of a result file."""
+
+    seed: int = 0
+    result_delay_seconds: float = 0.2
+    later_seconds: float = 0.5
+    poll_seconds: float = 0.02
+    rows_per_file: int = 500
+    shares: Mapping[ResultKind, float]
+    code_lists: Mapping[str, CodeList]
+    now: Callable[[], datetime]
+
+
+@record
+class _Line:
+    """One result line that is due."""
+
+    delivery_id: str
+    operation: str
+    cells: tuple[str, ...]
+
+
+class FileDepartment:
+    """One simulated system over the folder ``root`` that its SFTP account shows. ``problems``: what it could not take, by name."""
+
+    def __init__(
+        self, system: SystemFile, root: Path, habits: Habits, *, ledger: Ledger | None, dial: FaultDial | None
+    ) -> None:
+        self.problems: dict[str, str] = {}
+        self._system = system
+        self._table = file_drop_table(system)
+        self._root = root
+        self._habits = habits
+        self._ledger = ledger
+        self._dial = dial
+        self._dice = random.Random(f"{habits.seed}/{system.key}")  # noqa: S311 - must repeat itself, no secret
+        self._by_code = {str(one.wire[Situation.FILE_DROP]["operation_code"]): one for one in _carried(system)}
+        self._due: list[tuple[float, _Line]] = []
+        self._whole: list[tuple[float, tuple[_Line, ...]]] = []
+        self._arrivals: dict[str, int] = {}
+        self._sequence = 0
+        self._header = result_header(self._table, system.result_field, list(self._by_code.values()))
+        for folder in (self._out, self._back, self._taken, *self._put_away):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def _out(self) -> Path:
+        return self._root / self._table.out.dir.lstrip("/")
+
+    @property
+    def _back(self) -> Path:
+        return self._root / self._table.back.dir.lstrip("/")
+
+    @property
+    def _taken(self) -> Path:
+        return self._root / "taken"
+
+    @property
+    def _put_away(self) -> Sequence[Path]:
+        back = self._table.back
+        return [self._root / folder.lstrip("/") for folder in (back.done_dir, back.quarantine_dir)]
+
+    @contextmanager
+    def working(self) -> Iterator["FileDepartment"]:
+        """Works in a thread of its own until the block ends; what is due by then stays unanswered."""
+        stop = threading.Event()
+        worker = threading.Thread(target=self._work, args=(stop,), daemon=True)
+        worker.start()
+        try:
+            yield self
+        finally:
+            stop.set()
+            worker.join(10)
+
+    def _work(self, stop: threading.Event) -> None:
+        while not stop.wait(self._habits.poll_seconds):
+            self.take()
+            self.answer()
+
+    def take(self) -> None:
+        """Every complete file in ``out``, once."""
+        table = self._table
+        for path in sorted(self._out.iterdir()):
+            control = control_path(path, table.control_file) if table.control_file else None
+            is_data = not path.name.endswith(table.out.temporary_suffix) and (
+                table.control_file is None or not path.name.endswith(table.control_file.suffix)
+            )
+            if is_data and (control is None or control.exists()):
+                self._take(path, control)
+
+    def _take(self, path: Path, control: Path | None) -> None:
+        content = path.read_bytes()
+        before = self._taken / path.name
+        if before.exists() and before.read_bytes() != content:
+            self.problems[path.name] = "the same name came with other content"
+        else:
+            rows = read_rows(self._table, content)
+            wrong = disagreement(control.read_text(), path.name, content, len(rows)) if control else ""
+            if wrong:
+                self.problems[path.name] = f"the control file says another {wrong}"
+            else:
+                for row in rows:
+                    self._receive(row)
+        shutil.move(path, before)
+        if control:
+            shutil.move(control, self._taken / control.name)
+
+    def _receive(self, row: Sequence[str]) -> None:
+        delivery_id = row[0]
+        operation = self._by_code[row[1]] if self._table.operation_column else next(iter(self._by_code.values()))
+        digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
+        self._log("arrival", delivery_id, operation, digest)
+        self._arrivals[delivery_id] = arrival = self._arrivals.get(delivery_id, 0) + 1
+        shares = self._habits.shares
+        if arrival > 1:
+            # A department that said "try again" takes the record the second time.
+            shares = {kind: share for kind, share in shares.items() if kind is not ResultKind.TEMPORARY}
+        seed, lists = self._habits.seed, self._habits.code_lists
+        verdict = decide(operation, Situation.FILE_DROP, delivery_id, seed, shares=shares, code_lists=lists)
+        acted = self._ledger.effects(delivery_id) if self._ledger else 0
+        if verdict.kind not in _NO_EFFECT and not acted:
+            self._log("effect", delivery_id, operation, digest)
+        line = _Line(
+            delivery_id=delivery_id,
+            operation=operation.key,
+            cells=self._cells(row, operation, verdict.code, verdict.fields),
+        )
+        self._due.append((time.monotonic() + self._habits.result_delay_seconds, line))
+
+    def _cells(
+        self, row: Sequence[str], operation: Operation, code: str, fields: Mapping[str, JsonValue]
+    ) -> tuple[str, ...]:
+        values = {field.name: cell_text(fields.get(field.name), field.type) for field in operation.reply}
+        names = self._header[len(self._table.back.record) - 1 :] if self._header else list(values)
+        local = self._habits.now().astimezone(ZoneInfo(self._table.timezone))
+        lead = {
+            "reference": row[0],
+            "operation": str(operation.wire[Situation.FILE_DROP]["operation_code"]),
+            "code": code,
+            "happened_at": f"{local:%Y%m%d%H%M%S}",
+            "wanted": operation.request[0].name if operation.request else "",
+        }
+        return (
+            *(lead[role] for role in self._table.back.record if role != "fields"),
+            *(values.get(name, "") for name in names),
+        )
+
+    def answer(self) -> None:
+        """Everything that is due, out of order and in one to three files."""
+        now = time.monotonic()
+        for cut in [one for one in self._whole if one[0] <= now]:
+            self._whole.remove(cut)
+            self._write(cut[1])
+        lines = [line for at, line in self._due if at <= now and not self._is_left_out()]
+        picked = {id(line) for line in lines}
+        late = now + self._habits.later_seconds
+        self._due = [(late if at <= now else at, line) for at, line in self._due if id(line) not in picked]
+        self._dice.shuffle(lines)
+        files = max(self._dice.randint(1, 3), -(-len(lines) // self._habits.rows_per_file))
+        for part in (lines[start::files] for start in range(files)):
+            if part:
+                self._send(tuple(part))
+
+    def _is_left_out(self) -> bool:
+        return self._dial is not None and self._dial.draw(frozenset({Fault.LOST_REPLY})) is not None
+
+    def _send(self, lines: tuple[_Line, ...]) -> None:
+        among = frozenset({Fault.TRUNCATED_FILE, Fault.DUPLICATE_REPLY})
+        fault = self._dial.draw(among) if self._dial else None
+        if fault is Fault.TRUNCATED_FILE:
+            self._write(lines, cut=True)
+            self._whole.append((time.monotonic() + self._habits.later_seconds, lines))
+        elif fault is Fault.DUPLICATE_REPLY and self._dice.random() < 0.5:
+            self._write((*lines, *lines))
+        else:
+            self._write(lines)
+            if fault is Fault.DUPLICATE_REPLY:
+                self._write(lines)
+
+    def _write(self, lines: tuple[_Line, ...], *, cut: bool = False) -> None:
+        content = write_rows(self._table, self._header, [line.cells for line in lines])
+        path = self._back / self._new_name()
+        if not cut:
+            operations = {one.key: one for one in self._system.operations}
+            for line in lines:
+                self._log("reply", line.delivery_id, operations[line.operation], hashlib.sha256(content).hexdigest())
+        appear(path, content[: len(content) // 2] if cut else content)
+        control = self._table.back.control_file
+        if control:
+            appear(control_path(path, control), control_text(control, path.name, content, len(lines)))
+
+    def _new_name(self) -> str:
+        """A name that this department never used, a restart included."""
+        local = self._habits.now().astimezone(ZoneInfo(self._table.timezone))
+        while True:
+            self._sequence += 1
+            name = self._table.back.pattern.format(date=local, seq=self._sequence)
+            if not any((folder / name).exists() for folder in (self._back, *self._put_away)):
+                return name
+
+    def _log(self, kind: str, delivery_id: str, operation: Operation, digest: str) -> None:
+        if self._ledger:
+            self._ledger.write(kind, self._system.key, delivery_id, operation.key, digest)
+
+
+def file_drop_table(system: SystemFile) -> FileDropTable:
+    """The table of the system's file channel. Raises ValueError where it has none."""
+    for channel in system.channels:
+        if channel.file_drop is not None:
+            return FileDropTable.model_validate(dict(channel.file_drop))
+    raise ValueError(f"{system.key} has no file_drop channel")
+
+
+def habits(
+    *,
+    seed: int = 0,
+    result_delay_seconds: float = 0.2,
+    shares: Mapping[ResultKind, float] = SHARES,
+    code_lists: Mapping[str, CodeList] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Habits:
+    """The usual habits; a record left out, or a file cut, is made good after about twice the delay."""
+    return Habits(
+        seed=seed,
+        result_delay_seconds=result_delay_seconds,
+        later_seconds=2 * result_delay_seconds,
+        shares=shares,
+        code_lists=code_lists or {},
+        now=now,
+    )
+
+
+def _carried(system: SystemFile) -> Iterator[Operation]:
+    return (operation for operation in system.operations if Situation.FILE_DROP in operation.wire)

@@ -1,0 +1,282 @@
+"""An SFTP server on loopback: paramiko's server side over a folder on disk, one account a department.
+
+It keeps the two promises that the file exchange stands on, as OpenSSH does: a plain rename never replaces a file, and
+``fsync@openssh.com`` brings a file to the disk. It can also refuse or delay connections, write slowly and stand still.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED, OPEN_SUCCEEDED
+from paramiko.sftp import CMD_EXTENDED, CMD_INIT, CMD_VERSION, SFTP_FAILURE, SFTP_OK
+
+from contracts.records import record
+from simulators.faults import Fault, FaultDial
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+FSYNC = "fsync@openssh.com"
+_AT_THE_DOOR = frozenset({Fault.REFUSE, Fault.DELAY})
+
+
+@record
+class Account:
+    """Who may come in, and the folder that is ``/`` for them. ``authorized_key``: a public key, ``ssh-ed25519 AAAA...``."""
+
+    username: str
+    password: str
+    root: Path
+    authorized_key: str = ""
+
+
+class SftpServer:
+    """A running server. ``host_key`` is what a client pins; ``connections`` counts those that got past the door."""
+
+    def __init__(
+        self, accounts: Sequence[Account], *, key: paramiko.PKey, dial: FaultDial | None, delay_seconds: float
+    ) -> None:
+        self.accounts = {account.username: account for account in accounts}
+        self.key = key
+        self.host_key = f"{key.get_name()} {key.get_base64()}"
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.connections = 0
+        self.write_pause_seconds = 0.0
+        self.moving = threading.Event()
+        self.moving.set()
+        self._dial = dial
+        self._delay_seconds = delay_seconds
+        self._transports: list[paramiko.Transport] = []
+
+    def stand_still(self) -> None:
+        """Accept everything and answer nothing, like a stopped process, until ``go_on``."""
+        self.moving.clear()
+
+    def go_on(self) -> None:
+        """End ``stand_still``."""
+        self.moving.set()
+
+    def cut(self) -> None:
+        """Break every connection there is."""
+        transports, self._transports = self._transports, []
+        for transport in transports:
+            transport.close()
+            transport.join(5)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take connections until the listener is closed."""
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            fault = self._dial.draw(_AT_THE_DOOR) if self._dial else None
+            if fault is Fault.REFUSE:
+                connection.close()
+                continue
+            delay = self._delay_seconds if fault is Fault.DELAY else 0.0
+            threading.Thread(target=self._serve, args=(connection, delay), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, delay: float) -> None:
+        time.sleep(delay)
+        self.connections += 1
+        transport = paramiko.Transport(connection)
+        self._transports.append(transport)
+        transport.add_server_key(self.key)
+        transport.set_subsystem_handler("sftp", _Sftp, _Folder, self)
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            transport.start_server(event=threading.Event(), server=_Door(self.accounts))
+
+
+class _Door(paramiko.ServerInterface):
+    """One connection's login."""
+
+    def __init__(self, accounts: dict[str, Account]) -> None:
+        self._accounts = accounts
+        self.account: Account | None = None
+
+    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - paramiko's signature
+        return "password,publickey"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        account = self._accounts.get(username)
+        return self._admit(account if account and account.password and account.password == password else None)
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        account = self._accounts.get(username)
+        shown = f"{key.get_name()} {key.get_base64()}"
+        return self._admit(account if account and account.authorized_key == shown else None)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - paramiko's signature
+        return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+
+    def _admit(self, account: Account | None) -> int:
+        self.account = account
+        return AUTH_SUCCESSFUL if account else AUTH_FAILED
+
+
+class _Sftp(paramiko.SFTPServer):
+    """paramiko's server with fsync, which it lacks."""
+
+    if TYPE_CHECKING:  # inherited; the stubs leave the protocol's own calls out
+        server: Any
+
+        def _send_packet(self, kind: int, packet: paramiko.Message) -> None: ...
+        def _read_packet(self) -> tuple[int, bytes]: ...
+        def _send_status(self, number: int, code: int) -> None: ...
+
+    def _send_server_version(self) -> int:
+        kind, _ = self._read_packet()
+        if kind != CMD_INIT:
+            raise paramiko.SFTPError("not an SFTP client")
+        hello = paramiko.Message()
+        hello.add_int(3)
+        for name in (FSYNC, "posix-rename@openssh.com"):
+            hello.add_string(name)
+            hello.add_string("1")
+        self._send_packet(CMD_VERSION, hello)
+        return 3
+
+    def _process(self, kind: int, number: int, message: paramiko.Message) -> None:
+        self.server.stall()
+        if kind == CMD_EXTENDED:
+            rest = paramiko.Message(message.get_remainder())
+            if rest.get_text() == FSYNC:
+                self._send_status(number, self._synced(rest.get_binary()))
+                return
+        super()._process(kind, number, message)  # type: ignore[misc]  # the stubs leave it out
+
+    def _synced(self, handle: bytes) -> int:
+        file = self.file_table.get(handle)
+        if not isinstance(file, _File):
+            return SFTP_FAILURE
+        os.fsync(file.opened.fileno())
+        return SFTP_OK
+
+
+class _File(paramiko.SFTPHandle):
+    """An open file."""
+
+    def __init__(self, path: Path, flags: int, pause_seconds: float) -> None:
+        super().__init__(flags)
+        mode = "rb" if not flags & (os.O_WRONLY | os.O_RDWR) else "r+b"
+        # Flags are the client's wish for creating and truncating; Python's modes cannot say all of them.
+        self.opened = os.fdopen(os.open(path, flags, 0o644), mode)
+        self._pause_seconds = pause_seconds
+        self.readfile = self.writefile = self.opened
+
+    def write(self, offset: int, data: "Buffer") -> int:
+        time.sleep(self._pause_seconds)
+        return super().write(offset, data)
+
+    def stat(self) -> paramiko.SFTPAttributes:
+        return paramiko.SFTPAttributes.from_stat(os.fstat(self.opened.fileno()))
+
+
+class _Folder(paramiko.SFTPServerInterface):
+    """The account's folder. Paths cannot leave it."""
+
+    def __init__(self, door: _Door, server: SftpServer) -> None:
+        super().__init__(door)
+        # Nobody opens a session before the login, which sets the account.
+        self._root = door.account.root if door.account else Path(os.devnull)
+        self._server = server
+
+    def stall(self) -> None:
+        """Wait while the server stands still."""
+        self._server.moving.wait()
+
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
+        try:
+            return [
+                paramiko.SFTPAttributes.from_stat(entry.stat(follow_symlinks=False), entry.name)
+                for entry in os.scandir(self._real(path))
+            ]
+        except OSError as error:
+            return _refusal(error)
+
+    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+        try:
+            return paramiko.SFTPAttributes.from_stat(self._real(path).stat())
+        except OSError as error:
+            return _refusal(error)
+
+    def lstat(self, path: str) -> paramiko.SFTPAttributes | int:
+        try:
+            return paramiko.SFTPAttributes.from_stat(self._real(path).lstat())
+        except OSError as error:
+            return _refusal(error)
+
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:  # noqa: ARG002
+        try:
+            return _File(self._real(path), flags, self._server.write_pause_seconds)
+        except OSError as error:
+            return _refusal(error)
+
+    def remove(self, path: str) -> int:
+        try:
+            self._real(path).unlink()
+        except OSError as error:
+            return _refusal(error)
+        return SFTP_OK
+
+    def rename(self, oldpath: str, newpath: str) -> int:
+        try:
+            # A hard link fails where the name is taken: the one rename that can neither replace nor race.
+            os.link(self._real(oldpath), self._real(newpath), follow_symlinks=False)
+            self._real(oldpath).unlink()
+        except OSError as error:
+            return _refusal(error)
+        return SFTP_OK
+
+    def posix_rename(self, oldpath: str, newpath: str) -> int:
+        try:
+            self._real(oldpath).replace(self._real(newpath))
+        except OSError as error:
+            return _refusal(error)
+        return SFTP_OK
+
+    def _real(self, path: str) -> Path:
+        return self._root / os.path.normpath(f"/{path}").lstrip("/")
+
+
+def _refusal(error: OSError) -> int:
+    return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
+
+@contextmanager
+def sftp_server(
+    accounts: Sequence[Account],
+    *,
+    port: int = 0,
+    key: paramiko.PKey | None = None,
+    dial: FaultDial | None = None,
+    delay_seconds: float = 1.0,
+) -> Iterator[SftpServer]:
+    """A server on 127.0.0.1 until the block ends. ``port`` 0 takes a free one; ``key`` None makes a new host key.
+
+    The dial may refuse connections or delay them by ``delay_seconds``.
+    """
+    server = SftpServer(accounts, key=key or paramiko.ECDSAKey.generate(), dial=dial, delay_seconds=delay_seconds)
+    with socket.create_server((server.host, port)) as listener:
+        server.port = listener.getsockname()[1]
+        accepting = threading.Thread(target=server.accept, args=(listener,), daemon=True)
+        accepting.start()
+        try:
+            yield server
+        finally:
+            server.go_on()
+            # Closing alone does not wake a thread that waits in accept.
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            accepting.join(5)
+            server.cut()
