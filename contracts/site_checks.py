@@ -73,10 +73,11 @@ def check_form(parts: SiteParts, file: str, at: Location, fields: Sequence[FormF
     for index, form_field in enumerate(fields):
         here = (*at, index)
         yield from check_expression(file, (*here, "when"), form_field.when)
+        yield from check_expression(file, (*here, "derive"), form_field.derive and form_field.derive.only_if)
         yield from check_rules(parts, file, (*here, "validators"), form_field.validators)
         yield from twice(file, (*here, "columns"), [column.name for column in form_field.columns])
         for number, column in enumerate(form_field.columns):
-            yield from check_rules(parts, file, (*here, "columns", number), column.validators)
+            yield from check_rules(parts, file, (*here, "columns", number, "validators"), column.validators)
 
 
 def check_rules(parts: SiteParts, file: str, at: Location, rules: Sequence[Validator]) -> Iterator[Finding]:

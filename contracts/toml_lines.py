@@ -69,17 +69,21 @@ class _Scanner:
             path += (name,)
             if path in self.tables:
                 path += (self.tables[path],)
+            else:
+                self.found.setdefault(path, line)
         path += names[-1:]
+        self.found.setdefault(path, line)
         if is_array:
             self.tables[path] = self.tables.get(path, -1) + 1
             path += (self.tables[path],)
-        self.found[path] = line
+            self.found[path] = line
         return at + is_array, path
 
     def pair(self, at: int, table: Location) -> int:
         line = self.tokens[at][1]
         names, at = self.names(at, "=")
-        self.found[table + names] = line
+        for length in range(1, len(names) + 1):
+            self.found.setdefault(table + names[:length], line)
         return self.value(at, table + names)
 
     def names(self, at: int, until: str) -> tuple[tuple[str, ...], int]:

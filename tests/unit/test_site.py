@@ -1,0 +1,151 @@
+"""The sample city is right, and so are its samples."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jmespath
+import pluggy
+import pytest
+from stdnum.cn import ric
+
+from contracts.catalogue import FormField, StepKind
+from contracts.envelope import CASE_TYPE, CaseApplication
+from contracts.plugin import Hooks
+from contracts.records import adapter
+from contracts.site import Site, load_site, protocol_of, with_items
+from contracts.situation import ChannelStatus, Situation
+from plugins import toml_departments
+from plugins.toml_departments import register_departments, sample_site
+
+SAMPLES = sorted(sample_site().glob("*/samples/*.json"))
+
+
+@pytest.fixture(scope="module")
+def city() -> Site:
+    return load_site(sample_site())
+
+
+# --- the sample city ---
+
+
+def test_the_sample_city_loads_well_under_two_seconds() -> None:
+    started = time.perf_counter()
+    register_departments(str(sample_site()))
+    assert time.perf_counter() - started < 2
+
+
+def test_the_sample_city_has_all_that_it_says(city: Site) -> None:
+    assert (city.region, city.timezone, sorted(city.calendars)) == ("310000", "Asia/Shanghai", [2025, 2026])
+    kinds = [centre.kind for centre in city.centres.values()]
+    assert (
+        kinds.count("centre"),
+        kinds.count("sub_centre"),
+        len({centre.district for centre in city.centres.values()}),
+    ) == (211, 11, 16)
+    assert {department.code for department in city.departments} == {"MZ", "WJ", "JY", "DA"}
+    assert len(city.items) == 18
+    assert len(city.code_lists["region9"].codes) == 211
+
+
+def test_the_plugin_registers_every_department_through_the_hook() -> None:
+    manager = pluggy.PluginManager("onedoor")
+    manager.add_hookspecs(Hooks)
+    manager.register(toml_departments)
+    manager.check_pending()
+    (departments,) = manager.hook.register_departments(site=str(sample_site()))
+    systems = {system.name: system for department in departments for system in department.systems}
+    assert len(systems) == 9
+    assert sum(len(department.items) for department in departments) == 18
+    sending = {
+        name: channel.situation
+        for name, system in systems.items()
+        for channel in system.channels
+        if channel.status is ChannelStatus.SENDING
+    }
+    assert {situation: list(sending.values()).count(situation) for situation in Situation} == {
+        Situation.API: 5,
+        Situation.FILE_DROP: 1,
+        Situation.PAPER: 3,
+    }
+
+
+def test_three_situations_meet_in_one_case(city: Site) -> None:
+    item = next(item for item in city.items if item.code == "JY004")
+    systems = {system.key: system for department in city.departments for system in department.systems}
+    situations = {step.id: systems[step.system].channels[0].situation.value for step in item.steps if step.system}
+    assert situations == {"p1": "api", "p2": "file_drop", "p3": "paper", "s3": "paper"}
+    join = next(step for step in item.steps if step.id == item.decides)
+    assert join.join is not None
+    assert (join.after, join.join.wait_for) == (("p1", "p2", "p3"), "all")
+    assert item.steps[-1].kind is StepKind.CENTRE
+
+
+def test_files_with_rare_names_can_be_written(city: Site) -> None:
+    tables = [
+        protocol_of(channel)
+        for department in city.departments
+        for system in department.systems
+        for channel in system.channels
+    ]
+    assert {table["encoding"] for protocol, table in tables if protocol == "file_drop"} == {"GB18030"}
+
+
+def test_items_of_other_plugins_can_be_added(city: Site) -> None:
+    assert len(with_items(city, city.items[:1]).items) == 19
+
+
+# --- its samples ---
+
+
+def fields_of(city: Site, item_code: str) -> Iterator[tuple[str, FormField]]:
+    item = next(item for item in city.items if item.code == item_code)
+    for name in item.field_groups:
+        group = city.field_groups[name]
+        yield from ((group.scope, field) for field in group.fields)
+    yield from (("form", field) for field in item.form_fields)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_a_sample_is_a_case_that_its_item_would_take(city: Site, path: Path) -> None:
+    event = json.loads(path.read_text("utf-8"))
+    assert (event["specversion"], event["type"]) == ("1.0", CASE_TYPE)
+    assert datetime.fromisoformat(event["time"]) < datetime.now(UTC)
+    case = adapter(CaseApplication).validate_python(event["data"])
+    item = next(item for item in city.items if (item.code, item.version) == (case.item, case.item_version))
+    assert path.parent.parent == (sample_site() / city.files[f"{item.code}@{item.version}"]).parent.parent
+    assert {case.receiving_centre, case.accepting_centre or case.receiving_centre} <= set(city.centres)
+    assert (item.tongban == "city_split") == (case.accepting_centre is not None) == (not case.accepted)
+    wanted = {material.material for material in item.materials if material.required and material.when is None}
+    assert {material.material for material in case.materials} == wanted
+    values: dict[str, Any] = {
+        "applicant": dict(case.applicant),
+        "agent": case.agent and dict(case.agent),
+        "form": dict(case.form),
+    }
+    known = set[tuple[str, str]]()
+    for scope, field in fields_of(city, case.item):
+        known.add((scope, field.name))
+        value = (values[scope] or {}).get(field.name)
+        for rule in field.validators:
+            applies = rule.only_if is None or jmespath.search(rule.only_if, values)
+            if rule.rule == "required" or (rule.rule == "required_if" and jmespath.search(rule.when or "", values)):
+                assert value not in {None, ""}, field.name
+            if rule.rule == "code_list" and value is not None:
+                assert value in {code.code for code in city.code_lists[rule.list or ""].codes}, field.name
+            if rule.rule == "resident_id" and value is not None and applies:
+                assert ric.is_valid(value), field.name
+                assert value[14:16] == "99", field.name
+            if rule.rule == "equals_field":
+                assert value == jmespath.search(rule.field or "", values)
+    assert {(scope, name) for scope, found in values.items() for name in found or {}} <= known
+
+
+def test_every_item_has_a_sample_and_every_sample_its_own_id(city: Site) -> None:
+    events = [json.loads(path.read_text("utf-8")) for path in SAMPLES]
+    assert {event["data"]["item"] for event in events} == {item.code for item in city.items}
+    assert len({event["id"] for event in events}) == len(events)
+    assert any("𠮷" in json.dumps(event, ensure_ascii=False) for event in events)

@@ -1,0 +1,289 @@
+"""Whatever is wrong in a site folder is told with its file, key and line, and all of it at once."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from contracts.errors import SiteError, SiteMistake
+from contracts.site import load_site, mistakes_of
+from contracts.situation import Situation
+from plugins.toml_departments import register_departments, sample_site
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the sample city that a test may spoil."""
+    copy = tmp_path / "site"
+    shutil.copytree(
+        sample_site(),
+        copy,
+        ignore=lambda _, names: [name for name in names if name.endswith((".py", ".json", ".md", ".typed", "__"))],
+    )
+    return copy
+
+
+def mistakes_in(folder: Path) -> tuple[SiteMistake, ...]:
+    with pytest.raises(SiteError) as caught:
+        load_site(folder)
+    return caught.value.mistakes
+
+
+def test_operations_of_a_system_share_its_result_codes_unless_they_bring_their_own(folder: Path) -> None:
+    file = folder / "archives/department.toml"
+    text = file.read_text("utf-8").replace(
+        'wire = { api = { method = "POST", path = "/search" } }',
+        'wire = { api = { method = "POST", path = "/search" } }\n'
+        'result_codes = { api = { Y = { outcome = "completed.granted", name_zh = "", name_en = "" }, '
+        'N = { outcome = "completed.refused", name_zh = "", name_en = "" } } }',
+    )
+    file.write_text(text, "utf-8")
+    system = next(department for department in load_site(folder).departments if department.code == "DA").systems[0]
+    codes = {operation.key: set(operation.result_codes[Situation.API]) for operation in system.operations}
+    assert codes == {"search": {"Y", "N"}, "no_record_statement": {"GRANTED", "REFUSED", "RETURNED", "BUSY", "INVALID"}}
+
+
+class Planted(NamedTuple):
+    """``old`` becomes ``new`` in ``file``; the mistake is told at ``key``, on the line where ``line`` stands (``new`` unless given)."""
+
+    file: str
+    old: str
+    new: str
+    key: str
+    says: str
+    line: str | None = None
+
+
+CAL, CENTRES, FIELDS = "calendar/2026.toml", "centres.toml", "fields.toml"
+DA, MZ, WJ = "archives/department.toml", "civil_affairs/department.toml", "health/department.toml"
+DA001, JY004 = "archives/items/DA001.toml", "education/items/JY004.toml"
+SEARCH = "systems.0.operations.0"
+NO_REST = '[systems.channels.rest]\nbase_path = "/archive/api"'
+
+PLANTED = [
+    Planted("site.toml", 'region = "310000"', "region = 310000", "region", "valid string"),
+    Planted("site.toml", 'region = "310000"', "", "region", "required", line=""),
+    Planted(CAL, "year = 2026", "year = 2028", "year", "must be named 2028.toml"),
+    Planted(CAL, "2026-01-01,", "2025-01-01,", "holidays", "2025-01-01 is not in 2026", line="holidays = ["),
+    Planted(CAL, "2026-01-01,", "2026-01-04,", "makeup_workdays", "2026-01-04 is a holiday too", line="makeup_workdays = ["),
+    Planted(CENTRES, 'code = "310101902"', 'code = "310101901"', "centres.1", "310101901 is there twice"),
+    Planted(CENTRES, 'parent = "310112901"', 'parent = "310112999"', "centres.211", "has a parent"),
+    Planted("codes.toml", '{ code = "02", name_zh = "残疾"', '{ code = "01", name_zh = "残疾"', "lists.hardship.codes.1", "01 is there twice"),
+    Planted("materials.toml", 'code = "M0002"', 'code = "M0001"', "materials.1", "M0001 is there twice"),
+    Planted(FIELDS, "^[0-9]{12,19}$", "^[0-9{12,19}$", "groups.bank.fields.1.validators.1", "not a regular expression"),
+    Planted(FIELDS, 'list = "id_type"', 'list = "id_typ"', "groups.applicant.fields.1.validators.1", "no code list id_typ"),
+    Planted(FIELDS, "only_if = \"applicant.id_type == '111'\" }]", 'only_if = "applicant.id_type ==" }]', "groups.applicant.fields.2.validators.2", "not a JMESPath"),
+    Planted(FIELDS, 'rule = "yyyymmdd", only_if = "applicant', 'rule = "yyyymmdd", only_if = "[applicant', "groups.applicant.fields.4.derive", "not a JMESPath"),
+    Planted(FIELDS, '{ name = "marital"', '{ name = "relation"', "groups.household.fields.1.columns.3", "relation is there twice"),
+    Planted(FIELDS, 'list = "marital"', 'list = "wed"', "groups.household.fields.1.columns.3.validators.1", "no code list wed"),
+    Planted(DA, 'code = "DA"', 'code = "MZ"', "code", "another department has the code MZ", line='code = "MZ"'),
+    Planted(DA, 'key = "DA-archive"', 'key = "MZ-relief"', "systems.0.key", "another system", line='key = "MZ-relief"'),
+    Planted(DA, 'key = "DA-archive"', 'key = "DA-archive"\nsuccessor = "DA-new"', "systems.0.successor", "no system DA-new", line='successor = "DA-new"'),
+    Planted(DA, 'status = "sending"', 'status = "former"', "systems.0.channels", "exactly one sending channel", line="[[systems.channels]]"),
+    Planted(DA, 'status = "sending"', 'status = "waiting"', "systems.0.channels.0.status", "'sending', 'fallback' or 'former'"),
+    Planted(MZ, 'situation = "paper"', 'situation = "api"', "systems.0.channels.1", "api is there twice", line="[[systems.channels]]"),
+    Planted(DA, NO_REST, f"paper = {{}}\n\n{NO_REST}", "systems.0.channels.0", "exactly one of rest, soap", line="[[systems.channels]]"),
+    Planted(DA, 'situation = "api"', 'situation = "paper"', "systems.0.channels.0.situation", "rest is api, not paper"),
+    Planted(DA, 'start = "06:00"', 'start = "6:00"', "systems.0.channels.0.limits.opening_hours.start", "6:00 is no time of day"),
+    Planted(WJ, 'cut_offs = ["11:30", ', 'cut_offs = ["11.30", ', "systems.0.channels.0.batching.cut_offs.0", "11.30 is no time of day"),
+    Planted(DA, 'key = "no_record_statement"', 'key = "search"', "systems.0.operations.1", "search is there twice", line="[[systems.operations]]"),
+    Planted(DA, 'answers = "at_once"', 'answers = "at_once"\nrepeat = "form."', f"{SEARCH}.repeat", "not a JMESPath", line="repeat ="),
+    Planted(DA, 'answers = "at_once"', 'answers = "at_once"\nneeds = "=="', f"{SEARCH}.needs", "not a JMESPath", line="needs ="),
+    Planted(DA, 'answers = "at_once"', 'answers = "at_once"\nwithdraw_with = "undo"', f"{SEARCH}.withdraw_with", "no operation undo", line="withdraw_with ="),
+    Planted(DA, 'name = "year_to"', 'name = "year_from"', f"{SEARCH}.request.4", "year_from is there twice", line='source = "form.year_to"'),
+    Planted(DA, 'code_list = "archive_kind"', 'code_list = "archive"', f"{SEARCH}.request.2.code_list", "no code list archive"),
+    Planted(DA, 'source = "form.year_to", type = "int"', 'source = "form.year_to", type = "code"', f"{SEARCH}.request.4", "year_to: a code_list goes with"),
+    Planted(DA, 'source = "form.year_to"', 'source = "form..year_to"', f"{SEARCH}.request.4.source", "not a JMESPath"),
+    Planted(MZ, '{ name = "id_no", source = "id_no"', '{ name = "name", source = "id_no"', "systems.1.operations.0.request.0.columns.1", "name is there twice"),
+    Planted(MZ, '{ name = "id_no", source = "id_no"', '{ name = "id_no", source = "["', "systems.1.operations.0.request.0.columns.1.source", "not a JMESPath"),
+    Planted(MZ, 'label_en = "Marital status", code_list = "marital"', 'label_en = "Marital status"', "systems.1.operations.0.reply.1.columns.1", "marital: a code_list goes with"),
+    Planted(DA, 'wire = { api = { method = "POST", path = "/search" } }', "wire = {}", f"{SEARCH}.wire", "nothing for api"),
+    Planted(DA, "[systems.result_codes.decide.api]", "[systems.result_codes.check.api]", SEARCH, "no result code of api means completed.granted", line="[[systems.operations]]"),
+    Planted(DA, 'BUSY = { outcome = "temporary"', 'BUSY = { outcome = "completed.done"', SEARCH, "is to decide cannot answer completed.done", line="[[systems.operations]]"),
+    Planted(DA, "[systems.result_codes.decide.api]", "[systems.result_codes.decline.api]", "systems.0.result_codes.decline.[key]", "'decide' or 'check'"),
+    Planted(DA001, 'code = "DA001"', 'code = "DA002"', "code", "another file has version 1 of DA002", line='code = "DA002"'),
+    Planted(DA001, 'owner = "DA"', 'owner = "XX"', "owner", "no department XX"),
+    Planted(DA001, '"2026-01-01"', '"1 January"', "valid_from", "no date"),
+    Planted(DA001, "promised_days = 0", "promised_days = 6", "promised_days", "more than the law allows"),
+    Planted(DA001, '"applicant", "agent"', '"applicant", "agents"', "field_groups.1", "no field group agents"),
+    Planted(DA001, 'name = "year_to"', 'name = "year_from"', "form_fields.2", "year_from is there twice", line="[[form_fields]]"),
+    Planted(DA001, 'material = "M0001"', 'material = "M9999"', "materials.0", "no material M9999"),
+    Planted(DA001, "agent.id_no != null", "agent.id_no !=", "materials.1", "not a JMESPath"),
+    Planted(DA001, 'accepts = "s1"', 'accepts = "s0"', "accepts", "no step s0"),
+    Planted(DA001, 'decides = "s2"', 'decides = "s9"', "decides", "no step s9"),
+    Planted(DA001, 'id = "s3"', 'id = "s1"', "steps.2.id", "s1 is there twice"),
+    Planted(DA001, 'after = ["s2"]', 'after = ["s9"]', "steps.2.after", "no step s9"),
+    Planted(DA001, 'after = ["s1"]', 'after = ["s3"]', "steps.1.after", "s3 must stand before s2"),
+    Planted(DA001, 'after = ["s2"]', 'after = ["s1", "s2"]', "steps.2.after", "needs a join"),
+    Planted(DA001, 'after = ["s2"]', 'after = ["s2"]\nwhen = "form."', "steps.2.when", "not a JMESPath", line="when ="),
+    Planted(DA001, 'task = "deliver"', "", "steps.2", "names its task", line="[[steps]]"),
+    Planted(DA001, 'task = "deliver"', 'task = "deliver"\nsystem = "DA-archive"', "steps.2", "has no department, system", line="[[steps]]"),
+    Planted(DA001, 'operation = "search"', "", "steps.1", "names its system and operation", line="[[steps]]"),
+    Planted(DA001, 'system = "DA-archive"', 'system = "DA-archiv"', "steps.1.system", "no system DA-archiv"),
+    Planted(DA001, 'department = "DA"', 'department = "MZ"', "steps.1.department", "DA-archive belongs to DA"),
+    Planted(DA001, 'operation = "search"', 'operation = "find"', "steps.1.operation", "no operation find"),
+    Planted(DA001, 'name = "keyword"', 'name = "words"', "steps.1.operation", "nothing here gives form.keyword", line='operation = "search"'),
+    Planted(DA001, 'kind = "centre"', 'kind = "center"', "steps.0.kind", "'centre' or 'department'"),
+    Planted(DA001, "legal_days = 5", "legal_days = 5\nfee_yuan = 3", "fee_yuan", "", line="fee_yuan"),
+    Planted(JY004, 'decides = "s3"', 'decides = "p1"', "steps.1.operation", "decides nothing", line='operation = "relief_status"'),
+    Planted(JY004, 'wait_for = "all"', 'wait_for = "any"', "steps.4.join", "all, mandatory"),
+    Planted(JY004, 'wait_for = "all"', 'wait_for = "all", mandatory = ["s1"]', "steps.4.join", "s1 is not among"),
+    Planted(JY004, 'wait_for = "all"', 'wait_for = "mandatory"', "steps.4.join", "goes with wait_for mandatory"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "planted", PLANTED, ids=lambda planted: f"{Path(planted.file).stem}-{planted.key}-{planted.new[:20]}"
+)
+def test_a_mistake_is_told_with_its_file_key_and_line(folder: Path, planted: Planted) -> None:
+    path = folder / planted.file
+    text = path.read_text("utf-8")
+    assert planted.old in text
+    path.write_text(text.replace(planted.old, planted.new, 1), "utf-8")
+    found = [
+        mistake
+        for mistake in mistakes_in(folder)
+        if (mistake.key, planted.says in mistake.message) == (planted.key, True)
+    ]
+    assert found, "\n".join(map(str, mistakes_in(folder)))
+    lines = ["", *path.read_text("utf-8").splitlines()]
+    assert (planted.new if planted.line is None else planted.line) in lines[found[0].line]
+    assert (found[0].line == 0) == (planted.line == "")
+
+
+def test_mistakes_of_several_files_are_told_together(folder: Path) -> None:
+    for file, old, new in (
+        (DA001, 'owner = "DA"', 'owner = "XX"'),
+        (JY004, 'accepts = "s1"', 'accepts = "s0"'),
+        (CAL, "year = 2026", "year = 2027"),
+    ):
+        (folder / file).write_text((folder / file).read_text("utf-8").replace(old, new), "utf-8")
+    told = {(mistake.file, mistake.key) for mistake in mistakes_in(folder)}
+    assert {(DA001, "owner"), (JY004, "accepts"), (CAL, "year")} <= told
+
+
+def test_files_that_cannot_be_read_are_all_told_and_nothing_else(folder: Path) -> None:
+    (folder / "centres.toml").unlink()
+    (folder / "codes.toml").write_text('[lists]\nsex = { name_zh = "性别"\n', "utf-8")
+    (folder / "fields.toml").write_bytes("[groups]\n# 性别".encode("gb18030"))
+    (folder / DA001).write_text("code = 1\ncode = 2\n", "utf-8")
+    told = {mistake.file: mistake for mistake in mistakes_in(folder)}
+    assert set(told) == {"centres.toml", "codes.toml", "fields.toml", DA001}
+    assert "missing" in told["centres.toml"].message
+    assert told["codes.toml"].line == 2
+    assert (told["fields.toml"].line, told[DA001].line) == (0, 2)
+
+
+def test_an_item_that_cannot_be_read_does_not_hide_behind_good_files(folder: Path) -> None:
+    (folder / DA001).write_text("code =", "utf-8")
+    assert [mistake.file for mistake in mistakes_in(folder)] == [DA001]
+
+
+def test_a_system_of_another_plugin_is_no_mistake(folder: Path) -> None:
+    item = folder / DA001
+    item.write_text(item.read_text("utf-8").replace('system = "DA-archive"', 'system = "DA-python"'), "utf-8")
+    head = folder / "site.toml"
+    head.write_text(head.read_text("utf-8").replace("plugins = []", 'plugins = ["acme"]'), "utf-8")
+    assert load_site(folder).plugins == ("acme",)
+
+
+@pytest.mark.parametrize(
+    ("source", "fillable"),
+    [
+        ("steps.p1.reply.found", True),  # an earlier step answers it
+        ("steps.p1.reply.shoe_size", False),  # an earlier step does not
+        ("steps.s4.reply.found", False),  # a later step
+        ("steps.s9.reply.found", False),  # no step at all
+        ("steps.s1.reply.note", True),  # a person may have written it
+        ("steps.s9.reply.found || form.school", True),  # one of two is enough
+        ("case_no", True),  # always there
+        ("applicant.name", True),
+        ("applicant.uscc", False),  # of a group that the item does not have
+    ],
+)
+def test_what_an_operation_needs_must_come_from_the_form_or_an_earlier_step(
+    folder: Path, source: str, *, fillable: bool
+) -> None:
+    file = folder / "education/department.toml"
+    old = 'source = "steps.p2.reply.special_kind"'
+    # JY002 has the same operation and other steps, so it stays out.
+    (folder / "education/items/JY002.toml").unlink()
+    file.write_text(file.read_text("utf-8").replace(old, f'required = true, source = "{source}"'), "utf-8")
+    if fillable:
+        load_site(folder)
+    else:
+        assert [(mistake.file, mistake.key) for mistake in mistakes_in(folder)] == [(JY004, "steps.4.operation")]
+
+
+def test_a_step_is_trusted_where_its_system_or_operation_is_not_known(folder: Path) -> None:
+    file = folder / "education/department.toml"
+    (folder / "education/items/JY002.toml").unlink()
+    file.write_text(
+        file.read_text("utf-8").replace('steps.p3.reply.confirmed"', 'steps.p3.reply.confirmed", required = true'),
+        "utf-8",
+    )
+    item = folder / JY004
+    item.write_text(
+        item.read_text("utf-8").replace('operation = "schooling_check"', 'operation = "schooling"'), "utf-8"
+    )
+    assert [mistake.message for mistake in mistakes_in(folder)] == ["JY-office has no operation schooling"]
+
+
+# --- mistakes that only an adapter sees ---
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "line", "says"),
+    [
+        (
+            'base_path = "/archive/api"',
+            'base_bath = "/archive/api"',
+            "systems.0.channels.0.rest.base_bath",
+            "base_bath",
+            "Extra inputs",
+        ),
+        (
+            "total_seconds = 12",
+            'total_seconds = "long"',
+            "systems.0.channels.0.rest.timeouts.total_seconds",
+            "timeouts =",
+            "valid number",
+        ),
+        ('path = "/search"', 'path = "search"', f"{SEARCH}.wire.api.path", 'path = "search"', "match pattern"),
+        (
+            "[systems.channels.rest]",
+            "[systems.channels.soap]",
+            "systems.0.channels.0.soap",
+            "channels.soap",
+            "soap is not available",
+        ),
+    ],
+)
+def test_a_mistake_in_a_protocol_table_is_told_in_the_same_way(
+    folder: Path, old: str, new: str, key: str, line: str, says: str
+) -> None:
+    path = folder / DA
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    with pytest.raises(SiteError) as caught:
+        register_departments(str(folder))
+    (mistake,) = caught.value.mistakes
+    assert (mistake.file, mistake.key) == (DA, key)
+    assert says in mistake.message
+    assert line in path.read_text("utf-8").splitlines()[mistake.line - 1]
+
+
+def test_operations_that_only_together_are_wrong_are_laid_to_the_channel(folder: Path) -> None:
+    path = folder / WJ
+    path.write_text(path.read_text("utf-8").replace('operation_code = "WJ02"', 'operation_code = "WJ01"', 1), "utf-8")
+    with pytest.raises(SiteError) as caught:
+        register_departments(str(folder))
+    assert {(mistake.file, mistake.key) for mistake in caught.value.mistakes} == {
+        (WJ, "systems.0.channels.0.file_drop")
+    }
+
+
+def test_a_plain_error_of_an_adapter_gets_the_line_of_its_table() -> None:
+    (mistake,) = mistakes_of(sample_site(), DA, ValueError("no room"), ("systems", 0, "channels", 0, "rest"))
+    assert (mistake.message, mistake.key) == ("no room", "systems.0.channels.0.rest")
+    assert (sample_site() / DA).read_text("utf-8").splitlines()[mistake.line - 1] == "[systems.channels.rest]"
