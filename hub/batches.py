@@ -27,15 +27,23 @@ def insert_sealed(connection: Connection, city: City, batch: dict[str, Any], at:
     )
     chain = Chain(connection, city.region, f"system:{batch['system']}", at)
     chain.add(
-        "batch", batch["id"], "open", "sealed", "hub",
-        sequence=batch["sequence"], members=batch["members"], digest=batch["digest"],
+        "batch",
+        batch["id"],
+        "open",
+        "sealed",
+        "hub",
+        sequence=batch["sequence"],
+        members=batch["members"],
+        digest=batch["digest"],
     )
     chain.write(connection)
 
 
 def find(connection: Connection, city: City, batch: str) -> Row | None:
     """The row of a batch."""
-    return connection.row("SELECT * FROM batch WHERE region = :region AND id = :id", {"region": city.region, "id": batch})
+    return connection.row(
+        "SELECT * FROM batch WHERE region = :region AND id = :id", {"region": city.region, "id": batch}
+    )
 
 
 def move(connection: Connection, city: City, row: Row, state: BatchState, at: int) -> None:

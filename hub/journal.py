@@ -26,8 +26,12 @@ class Chain:
 
     def __init__(self, connection: Connection, region: str, name: str, at: int, *, new: bool = False) -> None:
         """``at``: milliseconds UTC. ``new`` spares the look-up for a chain that cannot exist yet."""
-        head = None if new else connection.row(
-            "SELECT seq, head FROM chain WHERE region = :region AND name = :name", {"region": region, "name": name}
+        head = (
+            None
+            if new
+            else connection.row(
+                "SELECT seq, head FROM chain WHERE region = :region AND name = :name", {"region": region, "name": name}
+            )
         )
         self.name = name
         self._region = region

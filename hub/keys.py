@@ -45,7 +45,9 @@ class CaseKey:
         try:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], what.encode())
         except InvalidTag as error:
-            raise KeyRefused(f"a sealed {what} cannot be opened: it was changed, or sealed under another key") from error
+            raise KeyRefused(
+                f"a sealed {what} cannot be opened: it was changed, or sealed under another key"
+            ) from error
 
     def commit(self, content: bytes) -> str:
         """A commitment for the journal: proves the content later, tells nothing about it, dies with the key."""
@@ -79,7 +81,9 @@ class Keys:
             try:
                 raw = self._wrap.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], b"case key")
             except InvalidTag as error:
-                raise KeyRefused("a case key cannot be unwrapped: the master key is not the one it was made with") from error
+                raise KeyRefused(
+                    "a case key cannot be unwrapped: the master key is not the one it was made with"
+                ) from error
             found = self._opened[wrapped] = CaseKey(raw, wrapped)
             while len(self._opened) > 2048:
                 self._opened.popitem(last=False)
@@ -133,7 +137,9 @@ def write_key(path: Path, *, demo: bool = False) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise KeyRefused(f"{path} exists already: a new key would make everything under the old one unreadable") from error
+        raise KeyRefused(
+            f"{path} exists already: a new key would make everything under the old one unreadable"
+        ) from error
     with os.fdopen(descriptor, "w") as file:
         file.write(line)
         file.flush()
@@ -146,7 +152,9 @@ def read_key(path: Path, *, demo: bool = False) -> Keys:
         mode = path.stat().st_mode
         text = path.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise KeyRefused(f"no master key at {path}: run `onedoor init`, or name the key file in the settings") from error
+        raise KeyRefused(
+            f"no master key at {path}: run `onedoor init`, or name the key file in the settings"
+        ) from error
     if mode & 0o077:
         raise KeyRefused(f"{path} can be read by others: run `chmod 600 {path}`")
     is_demo = text.startswith(f"{DEMO_MARK}:")

@@ -13,7 +13,11 @@ from hub.states import BatchState, DeliveryState, Machine
 from hub.store.connection import Connection, Row
 
 _COLUMNS = (
-    "d.*, c.sealed_key, c.item, c.item_version, c.receiving_centre, c.accepting_centre, c.sealed_data"
+    "d.*, c.sealed_key, c.item, c.item_version, c.receiving_centre, c.accepting_centre, p.sealed_body AS sealed_payload"
+)
+_TABLES = (
+    "delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"
+    " LEFT JOIN payload p ON p.region = d.region AND p.delivery = d.id AND p.situation = :situation"
 )
 
 
@@ -26,13 +30,21 @@ class Claims:
 
 
 def claim(
-    connection: Connection, city: City, system: str, limit: int, by: str, at: int, lease_until: int, *, batched: bool = False
+    connection: Connection,
+    city: City,
+    system: str,
+    limit: int,
+    by: str,
+    at: int,
+    lease_until: int,
+    *,
+    batched: bool = False,
 ) -> Claims:
     """Claim up to ``limit`` due deliveries, oldest first. With ``batched`` those already frozen into a batch stay out."""
-    key = {"region": city.region, "system": system}
+    key = {"region": city.region, "system": system, "situation": city.system(system).sending.value}
     outside = " AND d.batch IS NULL" if batched else ""
     rows = connection.rows(
-        f"SELECT {_COLUMNS} FROM delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"  # noqa: S608 - constant parts
+        f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
         f" WHERE d.region = :region AND d.system = :system AND d.state = 'due' AND d.next_at <= :at{outside}"
         " ORDER BY d.next_at, d.id LIMIT :limit",
         {**key, "at": at, "limit": limit},
@@ -41,7 +53,8 @@ def claim(
     later = None
     if len(rows) < limit:
         found = connection.row(
-            "SELECT min(next_at) AS next_at FROM delivery WHERE region = :region AND system = :system AND state = 'due'", key
+            "SELECT min(next_at) AS next_at FROM delivery WHERE region = :region AND system = :system AND state = 'due'",
+            key,
         )
         later = found["next_at"] if found else None
     return Claims(rows=tuple(rows), next_at=later)
@@ -57,9 +70,9 @@ def claim_batch(connection: Connection, city: City, system: str, by: str, at: in
     if first is None:
         return ()
     rows = connection.rows(
-        f"SELECT {_COLUMNS} FROM delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"  # noqa: S608 - constant parts
+        f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
         " WHERE d.region = :region AND d.batch = :batch AND d.state = 'due' ORDER BY d.id",
-        {"region": city.region, "batch": first["batch"]},
+        {"region": city.region, "batch": first["batch"], "situation": city.system(system).sending.value},
     )
     _mark_claimed(connection, city, rows, by, at, lease_until)
     return tuple(rows)
@@ -108,9 +121,9 @@ def _release(connection: Connection, city: City, row: Row, at: int) -> None:
 def lapsed_rows(connection: Connection, city: City, at: int, limit: int) -> list[Row]:
     """Deliveries whose time to look again has come: polls, enquiries, overdue answers."""
     return connection.rows(
-        f"SELECT {_COLUMNS} FROM delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"  # noqa: S608 - constant parts
+        f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
         " WHERE d.region = :region AND d.lapsed_at IS NOT NULL AND d.lapsed_at <= :at ORDER BY d.lapsed_at LIMIT :limit",
-        {"region": city.region, "at": at, "limit": limit},
+        {"region": city.region, "at": at, "limit": limit, "situation": ""},
     )
 
 
@@ -127,7 +140,8 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
         counts["sending"] += 1
     for row in connection.rows(
         "SELECT a.* FROM attempt a JOIN delivery d ON d.region = a.region AND d.id = a.delivery"
-        " WHERE a.region = :region AND a.state = 'started'", key
+        " WHERE a.region = :region AND a.state = 'started'",
+        key,
     ):
         begun = Begun(delivery=row["delivery"], number=row["number"], fence=row["fence"])
         attempt_ended(connection, city, begun, LostProcess(), planner, at)
@@ -159,3 +173,58 @@ def batch_rejected(connection: Connection, city: City, batch: str, at: int) -> N
     if row["state"] == BatchState.SEALED:
         batches.move(connection, city, row, BatchState.SENT, at)
     batches.move(connection, city, row, BatchState.REJECTED, at)
+
+
+@record
+class BatchDue:
+    """What a lane needs to know to seal a batch: how many wait, since when (ms), and the last cut-off that was served."""
+
+    waiting: int
+    oldest: int | None
+    last_cut_off: int | None
+
+
+def batch_due(connection: Connection, city: City, system: str, at: int) -> BatchDue:
+    """What waits outside a batch."""
+    key = {"region": city.region, "system": system, "at": at}
+    counted = connection.row(
+        "SELECT count(*) AS waiting, min(next_at) AS oldest FROM delivery WHERE region = :region AND system = :system"
+        " AND state = 'due' AND next_at <= :at AND batch IS NULL",
+        key,
+    )
+    lane = connection.row("SELECT last_cut_off FROM lane WHERE region = :region AND system = :system", key)
+    assert counted is not None
+    return BatchDue(
+        waiting=counted["waiting"], oldest=counted["oldest"], last_cut_off=lane["last_cut_off"] if lane else None
+    )
+
+
+def set_last_cut_off(connection: Connection, city: City, system: str, at: int) -> None:
+    """Remember that a cut-off was served, so that a restart neither repeats nor forgets its file."""
+    connection.run(
+        "INSERT INTO lane (region, system, last_cut_off) VALUES (:region, :system, :at)"
+        " ON CONFLICT (region, system) DO UPDATE SET last_cut_off = :at",
+        {"region": city.region, "system": system, "at": at},
+    )
+
+
+def held_lanes(connection: Connection, city: City) -> dict[str, str]:
+    """Systems on hold and why."""
+    rows = connection.rows(
+        "SELECT system, held FROM lane WHERE region = :region AND held IS NOT NULL", {"region": city.region}
+    )
+    return {row["system"]: row["held"] for row in rows}
+
+
+def due_for_time(connection: Connection, city: City, at: int, limit: int, archive_before: int) -> list[str]:
+    """Cases for which the clock alone may bring something about."""
+    rows = connection.rows(
+        "SELECT case_no FROM case_file WHERE region = :region AND status IN ('10', '11') AND changed_at < :day_ago"
+        " UNION SELECT case_no FROM case_file WHERE region = :region AND status IN ('12', '13', '52', '53', '70')"
+        " AND changed_at < :archive_before"
+        " UNION SELECT case_no FROM case_file WHERE region = :region AND due_open"
+        " UNION SELECT case_no FROM case_step WHERE region = :region AND silent_at IS NOT NULL AND silent_at < :at"
+        " LIMIT :limit",
+        {"region": city.region, "at": at, "day_ago": at - 86_400_000, "archive_before": archive_before, "limit": limit},
+    )
+    return [row["case_no"] for row in rows]

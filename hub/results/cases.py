@@ -75,7 +75,9 @@ def reconsider(work: Casework) -> None:
     _suspend_or_resume(work)
     if work.row["status"] not in AT_WORK:
         return
-    open_parts = [name for name, row in work.steps.items() if row["state"] == StepState.OPEN and not _serves(work, name)]
+    open_parts = [
+        name for name, row in work.steps.items() if row["state"] == StepState.OPEN and not _serves(work, name)
+    ]
     returned = [name for name, row in work.steps.items() if row["state"] == StepState.RETURNED]
     work.flag("returned", up=bool(returned))
     if returned and not open_parts:
@@ -162,7 +164,9 @@ def _drop_delivery(work: Casework, row: dict[str, Any]) -> None:
     state = DeliveryState(row["state"])
     if states.is_final(states.Machine.DELIVERY, state):
         return
-    left = row["attempts"] > 0 and (state is not DeliveryState.DUE or row["possible_duplicate"] or row["batch"] is not None)
+    left = row["attempts"] > 0 and (
+        state is not DeliveryState.DUE or row["possible_duplicate"] or row["batch"] is not None
+    )
     if state is DeliveryState.CLAIMED:
         work.set_delivery(row, DeliveryState.DUE, "lease_lost", fence=row["fence"] + 1)
         state = DeliveryState.DUE

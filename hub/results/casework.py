@@ -285,12 +285,12 @@ class Casework:
         self._new_steps.clear()
         for name, changed in self._changed_steps.items():
             row = self.steps[name]
-            self.connection.update("case_step", {**self._case(), "step": name}, {column: row[column] for column in changed})
+            self.connection.update(
+                "case_step", {**self._case(), "step": name}, {column: row[column] for column in changed}
+            )
         self._changed_steps.clear()
         self.chain.write(self.connection)
-        return Change(
-            case_no=self.case_no, status=self.row["status"], verdict=verdict, wakes=tuple(self.wakes.items())
-        )
+        return Change(case_no=self.case_no, status=self.row["status"], verdict=verdict, wakes=tuple(self.wakes.items()))
 
     def _case(self) -> dict[str, Any]:
         return {"region": self.city.region, "case_no": self.case_no}

@@ -98,7 +98,14 @@ def hold_due(connection: Connection, city: City, system: str, reason: str, at: i
 
 
 def _move_queue(
-    connection: Connection, city: City, system: str, old: DeliveryState, new: DeliveryState, cause: str, by: str, at: int
+    connection: Connection,
+    city: City,
+    system: str,
+    old: DeliveryState,
+    new: DeliveryState,
+    cause: str,
+    by: str,
+    at: int,
 ) -> int:
     rows = connection.rows(
         "SELECT * FROM delivery WHERE region = :region AND system = :system AND state = :state",

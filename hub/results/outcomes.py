@@ -237,7 +237,9 @@ def _rest(work: Casework, row: Row, following: Next, columns: dict[str, Any]) ->
             work.set_delivery(row, DeliveryState.UNKNOWN, "outcome")
         bury(work, row, "outcome", str(columns.get("error_code") or following.why.value))
     else:
-        work.set_delivery(row, following.state, "credentials" if following.state is DeliveryState.HELD else "outcome", **columns)
+        work.set_delivery(
+            row, following.state, "credentials" if following.state is DeliveryState.HELD else "outcome", **columns
+        )
     cases.no_longer_instant_if_decider(work, row["step"])
 
 
@@ -264,7 +266,12 @@ def lapsed(connection: Connection, city: City, delivery: str, planner: Planner, 
 
 
 def enquired(
-    connection: Connection, city: City, delivery: str, found: Outcome | NotFound | BaseException, planner: Planner, at: int
+    connection: Connection,
+    city: City,
+    delivery: str,
+    found: Outcome | NotFound | BaseException,
+    planner: Planner,
+    at: int,
 ) -> Change:
     """What asking the department brought: an outcome is a reply; nothing found, or no answer, follows the retry rules."""
     row = find_delivery(connection, city, delivery)
@@ -291,4 +298,3 @@ def enquired(
     connection.update("delivery", {"region": city.region, "id": row["id"]}, {"error_code": f"enquiry:{enquiries}"})
     _rest(work, row, following, {})
     return work.save("asked")
-

@@ -135,9 +135,7 @@ def accept(work: Casework, *, event: Event = Event.ACCEPT, since: int | None = N
     if first:
         work.set(accepted_at=since or work.at)
         cases.start_clock(work)
-        systems = {
-            step.id: work.city.system(step.system).name for step in work.item.steps if step.system is not None
-        }
+        systems = {step.id: work.city.system(step.system).name for step in work.item.steps if step.system is not None}
         work.add_steps(frozenset(work.definitions), systems)
     early = routing.before_clock(work.item)
     for task in work.open_tasks() if not work.new else []:
@@ -179,7 +177,9 @@ def _first_reception(work: Casework, told: CaseEvent) -> None:
 
 def _asked_once(work: Casework, told: CaseEvent) -> None:
     if work.row["status"] == CaseState.RECEIVED and work.row["corrections"] > 0:
-        raise NotAllowed("the applicant was told once what is missing: at the first reception that is all the law allows")
+        raise NotAllowed(
+            "the applicant was told once what is missing: at the first reception that is all the law allows"
+        )
     if not told.wanted:
         raise NotAllowed("say in `wanted` what is missing: the notice names everything at once")
 

@@ -38,7 +38,11 @@ def issue_sheet(work: Casework, delivery: Row, content: TaskSheet) -> None:
     else:
         number = found["number"]
         if found["content_hash"] != digest:
-            changes = {"version": found["version"] + 1, "content_hash": digest, "sealed_content": work.key.seal(body, "sheet")}
+            changes = {
+                "version": found["version"] + 1,
+                "content_hash": digest,
+                "sealed_content": work.key.seal(body, "sheet"),
+            }
             work.connection.update("sheet", key, changes)
             work.log("sheet", number, str(found["version"]), str(found["version"] + 1), delivery=delivery["id"])
     if not any(task["sheet_no"] == number for task in work.open_tasks()):

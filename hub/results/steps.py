@@ -114,7 +114,9 @@ def delivery_settled(work: Casework, delivery: Row, decision: str | None, reply:
         return
     lines = _lines(work, rows)
     kinds = {str(line["status"]) for line in lines}
-    close_step(work, name, "refused" if "refused" in kinds else kinds.pop() if len(kinds) == 1 else "done", {"rows": lines})
+    close_step(
+        work, name, "refused" if "refused" in kinds else kinds.pop() if len(kinds) == 1 else "done", {"rows": lines}
+    )
 
 
 def _lines(work: Casework, rows: dict[str, Row]) -> list[Any]:

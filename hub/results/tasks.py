@@ -36,7 +36,12 @@ def find_task(connection: Connection, city: City, name: str) -> Row:
 
 
 def complete(
-    connection: Connection, city: City, task: str, told: TaskCompletion, at: int, outcome: Outcome | DeliveryError | None
+    connection: Connection,
+    city: City,
+    task: str,
+    told: TaskCompletion,
+    at: int,
+    outcome: Outcome | DeliveryError | None,
 ) -> Change:
     """End a task. ``outcome`` is what the sheet's gateway made of the ticked box. Verdicts: applied, duplicate, to_confirm.
 
@@ -88,7 +93,9 @@ def _centre_step(work: Casework, row: Row, told: TaskCompletion, outcome: Outcom
     step = work.definitions[name]
     if name == work.item.accepts:
         if told.decision not in (None, "done", "granted"):
-            raise NotAllowed("papers that are not accepted are asked for (`ask_correction`) or refused (`refuse_acceptance`)")
+            raise NotAllowed(
+                "papers that are not accepted are asked for (`ask_correction`) or refused (`refuse_acceptance`)"
+            )
         accept(work)
         return
     if work.steps[name]["state"] != StepState.OPEN:
@@ -118,7 +125,9 @@ def _needs_reason(told: TaskCompletion) -> None:
         raise NotAllowed("give a `reason_code`: the applicant gets it in writing")
 
 
-def _decide_for_department(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> None:
+def _decide_for_department(
+    work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None
+) -> None:
     """A delivery that no machine may settle: a person says what the department did."""
     delivery = find_delivery(work.connection, work.city, row["delivery"]) if row["delivery"] else None
     if delivery is None:

@@ -78,7 +78,12 @@ def _target(
     if isinstance(outcome, PermanentError):
         return DeliveryState.DEAD, {"lapsed_at": None, "error_code": outcome.code}
     if isinstance(outcome, TemporaryError) and state is DeliveryState.WAITING:
-        return DeliveryState.DUE, {"lapsed_at": None, "error_code": outcome.code, "next_at": work.at + 60_000, "batch": None}
+        return DeliveryState.DUE, {
+            "lapsed_at": None,
+            "error_code": outcome.code,
+            "next_at": work.at + 60_000,
+            "batch": None,
+        }
     return None, {}
 
 
@@ -142,7 +147,13 @@ def _stray(connection: Connection, city: City, system: str, answer: Reply, at: i
         times = {"happened_at": milliseconds(answer.happened_at), "recorded_at": at, "times": 1}
         connection.insert(
             "reply",
-            {**key, **times, "digest": digest, "kind": type(answer.outcome).__name__.lower(), "verdict": "unknown_delivery"},
+            {
+                **key,
+                **times,
+                "digest": digest,
+                "kind": type(answer.outcome).__name__.lower(),
+                "verdict": "unknown_delivery",
+            },
         )
     return Change(case_no="", status="", verdict="unknown_delivery")
 

@@ -52,7 +52,9 @@ class Connection:
             for name, wanted in REQUIRED.items():
                 found = self.rows(f"PRAGMA {name}")[0][name]
                 if found != wanted:
-                    raise StoreRefused(f"the database setting {name} is {found}, it must be {wanted}: check {path.name}")
+                    raise StoreRefused(
+                        f"the database setting {name} is {found}, it must be {wanted}: check {path.name}"
+                    )
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the database {path} cannot be opened: {error}") from error
 

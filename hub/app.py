@@ -1,0 +1,202 @@
+"""The composition root: read it from top to bottom and you have seen the hub.
+
+    sender --> intake --> routing --> outbox --> lanes --> attempts --> gateway --> department
+                                                                                       |
+    case page <-- journal <-------------------- results <------ outcome, or reply <----+
+
+``open_hub`` builds each part once, in that order, and takes them down in the other one.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from contracts.crash_points import crash_point
+from contracts.plugin import Runtime
+from contracts.site import Site, load_site
+
+from hub import outbox
+from hub.attempts import Planner
+from hub.catalogue import Catalogue, import_items, load_items
+from hub.city import City, milliseconds
+from hub.clock import calendar
+from hub.core import Core, Readers
+from hub.forms import compile_form
+from hub.keys import Keys, read_key
+from hub.lanes import Lane
+from hub.runtime import RealRuntime
+from hub.settings import Settings
+from hub.store import schema
+from hub.store.blobs import Blobs
+from hub.store.connection import Connection, StoreRefused, lock_file
+from hub.store.writer import Writer
+from hub.systems import Registered, Systems, open_systems, register
+from hub.watch import Watch, collect
+
+log = structlog.get_logger("onedoor")
+
+
+@dataclass
+class Hub(Core):
+    """The running hub: the core, what the front door needs, and the lanes."""
+
+    catalogue: Catalogue = field(kw_only=True)
+    lanes: dict[str, Lane] = field(default_factory=dict, kw_only=True)
+    accepting: bool = field(default=True, kw_only=True)
+
+    @property
+    def keys(self) -> Keys:
+        """All keys."""
+        return self.city.keys
+
+    def overloaded(self) -> float | None:
+        """Seconds for Retry-After when intake must refuse (draining, or too many writes wait), else None."""
+        if not self.accepting:
+            return 10.0
+        return 2.0 if self.writer.waiting() > self.settings.max_waiting else None
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings, runtime: Runtime | None = None) -> AsyncIterator[Hub]:
+    """Open everything, recover from the last end, run until the context ends, then drain.
+
+    Raises StoreRefused, KeyRefused, SiteError, PluginsRefused, CatalogueRefused: each says what to do.
+    """
+    database = settings.data / "onedoor.db"
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys = read_key(settings.key_file, demo=settings.allow_demo_keys)
+    async with AsyncExitStack() as stack:
+        lock = lock_file(database)
+        stack.callback(os.close, lock)
+        schema.upgrade(database)
+        writer = Writer(database)
+        stack.callback(writer.close)
+        readers = Readers(lambda: Connection(database, writable=False))
+        stack.callback(readers.close)
+        blobs = Blobs(settings.data / "blobs", keys)
+        world = runtime or _real_world(settings, blobs, stack)
+
+        registered = register(site_folder(settings))
+        site = load_site(site_folder(settings))
+        await writer.run(lambda c: _check_key(c, site.region, keys))
+        systems = await open_systems(stack, registered, settings.systems, world)
+        city, catalogue = await _city(settings, site, registered, systems, keys, writer, readers, world)
+
+        hub = Hub(
+            settings=settings,
+            runtime=world,
+            city=city,
+            systems=systems,
+            writer=writer,
+            blobs=blobs,
+            readers=readers,
+            name=f"hub-{os.getpid()}",
+            catalogue=catalogue,
+        )
+        planner = Planner(core=hub)
+        recovered = await hub.commit("recover", lambda c: outbox.recover(c, city, planner, hub.now_ms()))
+        log.info("recovered", **recovered)
+        crash_point("started")
+        await _run_lanes(hub, stack)
+        yield hub
+        hub.accepting = False
+        await _drain(hub)
+
+
+def site_folder(settings: Settings) -> Path:
+    """The configured site, or the sample city that is installed beside the hub."""
+    if settings.site is not None:
+        return settings.site
+    from importlib.resources import files
+
+    return Path(str(files("plugins")))
+
+
+def _real_world(settings: Settings, blobs: Blobs, stack: AsyncExitStack) -> RealRuntime:
+    world = RealRuntime(
+        settings.secret_folder, start=settings.clock.start, speed=settings.clock.speed, material=blobs.get
+    )
+    stack.callback(world.close)
+    return world
+
+
+def _check_key(connection: Connection, region: str, keys: Keys) -> None:
+    """The first start writes the proof of its key; a later one with another key is refused before it touches anything."""
+    key = {"region": region, "purpose": "master"}
+    row = connection.row("SELECT proof FROM key_check WHERE region = :region AND purpose = :purpose", key)
+    if row is None:
+        connection.insert("key_check", {**key, "proof": keys.proof()})
+    elif row["proof"] != keys.proof():
+        raise StoreRefused("this database was made with another master key: give the hub that key file")
+
+
+async def _city(
+    settings: Settings,
+    site: Site,
+    registered: Registered,
+    systems: Systems,
+    keys: Keys,
+    writer: Writer,
+    readers: Readers,
+    world: Runtime,
+) -> tuple[City, Catalogue]:
+    at = milliseconds(world.now())
+    files = {f"{item.code}@{item.version}": f"{item.code}" for item in registered.items}
+    await writer.run(lambda c: import_items(c, site.region, registered.items, files, at))
+    versions = await readers.run(lambda c: load_items(c, site.region))
+    city = City(
+        region=site.region,
+        timezone=site.timezone,
+        calendar=calendar(site.timezone, site.calendars),
+        centres=site.centres,
+        items=versions,
+        systems=systems.facts(),
+        keys=keys,
+        correction_days=settings.correction_days,
+        archive_after_days=settings.archive_after_days,
+    )
+    catalogue = Catalogue(
+        versions,
+        {item.code for item in registered.items},
+        city.operation,
+        lambda item: compile_form(item, site.field_groups, site.code_lists),
+    )
+    return city, catalogue
+
+
+async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
+    """Start a lane for every system that sends, a collector for every channel with answers to fetch, and the watch."""
+    held = await hub.read(lambda c: outbox.held_lanes(c, hub.city))
+    for system in hub.city.systems:
+        opened = hub.systems.sending(system)
+        if opened is not None:
+            hub.lanes[system] = Lane(hub, opened, held.get(system))
+
+    def wake(system: str, at: int) -> None:
+        lane = hub.lanes.get(system)
+        if lane is not None:
+            lane.wake(at)
+
+    hub.wake = wake
+    watch = Watch(hub)
+    running = [lane.run() for lane in hub.lanes.values()]
+    running += [collect(hub, opened, gateway) for opened, gateway in hub.systems.collecting()]
+    running += [watch.deliveries(), watch.cases()]
+    tasks = [asyncio.create_task(work) for work in running]
+    stack.push_async_callback(_cancel, tasks)
+
+
+async def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _drain(hub: Hub) -> None:
+    """Stop claiming, give back what was not tried, let what is in flight finish."""
+    left = await asyncio.gather(*(lane.drain(hub.settings.drain_seconds) for lane in hub.lanes.values()))
+    log.info("drained", cut_off=sum(left))

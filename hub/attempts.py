@@ -1,0 +1,330 @@
+"""One try at a delivery: commit, call, classify. Nothing leaves before the attempt is on disk (R4)."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+import structlog
+from contracts.crash_points import crash_point
+from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Lookup, Outcome, Returned
+from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
+from contracts.plugin import BatchGateway, Enquiring, Gateway, Preparing
+from contracts.records import record
+from contracts.situation import Situation
+
+from hub import batches, clock, metrics, outbox, retry
+from hub.city import milliseconds, moment
+from hub.core import Core
+from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, enquired, lapsed
+from hub.retry import History, Next
+from hub.store.connection import Connection, Row
+
+log = structlog.get_logger("onedoor.attempts")
+T = TypeVar("T")
+
+GRACE_SECONDS = 1.0
+"""What a cancelled gateway has to give up; after that it is left behind, and its slot with it."""
+
+
+@record
+class Planner:
+    """The retry rules, bound to this hub's clock, randomness and policy."""
+
+    core: Core
+
+    def attempt(self, error: BaseException | None, history: History, system: str) -> Next:
+        """What follows a failed or lost attempt."""
+        core = self.core
+        return retry.after_attempt(
+            error, history, core.runtime.now(), core.runtime.random, self._policy(system), self._next_open(system)
+        )
+
+    def enquiry(self, found: Lookup | BaseException, history: History, system: str) -> Next:
+        """What follows an enquiry without an outcome."""
+        core = self.core
+        return retry.after_enquiry(
+            found, history, core.runtime.now(), core.runtime.random, self._policy(system), self._next_open(system)
+        )
+
+    def _policy(self, system: str) -> retry.Policy:
+        wait = self.core.settings.retry
+        return retry.Policy(
+            first_seconds=wait.first_seconds,
+            longest_seconds=wait.cap_seconds,
+            max_attempts=self.core.city.system(system).max_attempts,
+        )
+
+    def _next_open(self, system: str) -> Callable[[datetime], datetime]:
+        opened = self.core.systems.sending(system)
+
+        def move(at: datetime) -> datetime:
+            if opened is None:
+                return at
+            try:
+                return clock.next_open(at, opened.channel.limits.opening_hours, self.core.city.calendar)
+            except clock.MissingYear:
+                return at
+
+        return move
+
+
+def to_delivery(core: Core, row: Row, situation: Situation) -> Delivery:
+    """The record for the gateway, from a claimed row."""
+    key = core.city.keys.case_key(row["sealed_key"])
+    stored = row.get("sealed_payload")
+    return Delivery(
+        id=UUID(row["id"]),
+        system=row["system"],
+        operation=row["operation"],
+        round=row["round"],
+        supersedes=UUID(row["supersedes"]) if row["supersedes"] else None,
+        case_no=row["case_no"],
+        item=row["item"],
+        item_version=row["item_version"],
+        step=row["step"],
+        subject=row["subject"] or None,
+        centre=row["accepting_centre"],
+        attempt=row["attempts"] + 1,
+        possible_duplicate=bool(row["possible_duplicate"]),
+        send_before=moment(row["send_before"]),
+        due_at=moment(row["due_at"]) if row["due_at"] else None,
+        fields=core.unpack(key.unseal(row["sealed_fields"], "fields")),
+        payload=key.unseal(stored, "payload") if stored else None,
+    )
+
+
+async def guarded(work: Awaitable[T], seconds: float, system: str) -> T | BaseException:
+    """The watchdog: whatever a plugin does (hang, raise SystemExit ..), an answer or an error comes back in time."""
+
+    async def caught() -> T | BaseException:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - even SystemExit of a plugin concerns one delivery only
+            return error
+
+    task = asyncio.ensure_future(caught())
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE_SECONDS)
+        metrics.WATCHDOG.labels(system).inc()
+        return OutcomeUnknownError("watchdog", f"no answer within {seconds:g} s")
+    if task.cancelled():
+        return OutcomeUnknownError("cancelled", "the gateway cancelled itself")
+    return task.result()
+
+
+async def attempt(core: Core, row: Row, gateway: Gateway, situation: Situation, seconds: float) -> BaseException | None:
+    """Try a claimed delivery once. Returns the error it ended with, None for an outcome; the lane's breaker looks at it."""
+    delivery = to_delivery(core, row, situation)
+    payload, refused = _prepared(gateway, delivery)
+    try:
+        begun = await core.commit(
+            "begin_attempt",
+            lambda connection: begin(
+                connection,
+                core.city,
+                row,
+                situation.value,
+                core.now_ms(),
+                payload=payload if delivery.payload is None else None,
+            ),
+        )
+    except LeaseLost:
+        return None
+    if refused is not None:
+        result: Outcome | BaseException = refused
+    else:
+        if delivery.payload is None and payload is not None:
+            delivery = _with_payload(delivery, payload)
+        crash_point("send.before")
+        started = core.runtime.monotonic()
+        result = _checked(await guarded(gateway.deliver(delivery), seconds, row["system"]))
+        metrics.ATTEMPT_SECONDS.labels(row["system"]).observe(core.runtime.monotonic() - started)
+        crash_point("send.after")
+    await settle(core, begun, result, row["system"])
+    return result if isinstance(result, BaseException) else None
+
+
+async def settle(core: Core, begun: Begun, result: Outcome | BaseException, system: str) -> Change:
+    """Commit how an attempt ended."""
+    if isinstance(result, BaseException) and not isinstance(result, DeliveryError):
+        log.error("plugin_bug", system=system, delivery=begun.delivery, error=type(result).__name__)
+    ended = type(result).__name__
+    known = isinstance(result, DeliveryError | Completed | Returned | AwaitingReply)
+    metrics.ATTEMPTS.labels(system, ended if known else "bug").inc()
+    planner = Planner(core=core)
+    return await core.commit(
+        "end_attempt", lambda connection: attempt_ended(connection, core.city, begun, result, planner, core.now_ms())
+    )
+
+
+def _prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseException | None]:
+    """The mapped message, or why it cannot be mapped."""
+    if delivery.payload is not None or not isinstance(gateway, Preparing):
+        return delivery.payload, None
+    try:
+        payload = gateway.prepare(delivery)
+    except BaseException as error:  # noqa: BLE001 - a plugin's mistake concerns this delivery only
+        return None, error
+    return payload, None if isinstance(payload, bytes) else PermanentError("wrong_type", "prepare must return bytes")
+
+
+def _with_payload(delivery: Delivery, payload: bytes) -> Delivery:
+    return replace(delivery, payload=payload)
+
+
+def _checked(result: object) -> Outcome | BaseException:
+    if isinstance(result, Completed | Returned | AwaitingReply | BaseException):
+        return result
+    return TypeError(f"deliver returned {type(result).__name__}, not an outcome")
+
+
+async def seal_and_send(
+    core: Core, system: str, rows: Sequence[Row], gateway: BatchGateway, situation: Situation, seconds: float
+) -> BaseException | None:
+    """Seal claimed deliveries as one batch (members, sequence, digest, one attempt each) and send it (R9). May be empty."""
+    members: list[tuple[Row, Delivery]] = []
+    for row in rows:
+        delivery = to_delivery(core, row, situation)
+        payload, refused = _prepared(gateway, delivery)
+        if refused is not None:
+            await _refuse(core, row, situation, refused)
+        else:
+            members.append((row, _with_payload(delivery, payload) if payload is not None else delivery))
+    if rows and not members:
+        return None
+    while True:
+        sequence = await core.read(lambda c: batches.next_sequence(c, core.city, system, situation.value))
+        batch = Batch(
+            id=uuid4(),
+            system=system,
+            sequence=sequence,
+            sealed_at=moment(core.now_ms()),
+            deliveries=tuple(delivery for _, delivery in members),
+        )
+        content = gateway.seal(batch)
+        key = await core.runtime.in_thread(core.blobs.put, content)
+        begun = await core.commit("seal_batch", _sealing(core, batch, members, content, key, situation))
+        if begun is not None:
+            return await _send(core, batch, begun, content, gateway, seconds)
+
+
+def _sealing(
+    core: Core, batch: Batch, members: list[tuple[Row, Delivery]], content: bytes, key: str, situation: Situation
+) -> Callable[[Connection], list[Begun] | None]:
+    """A unit that freezes the batch, or does nothing (None) when its number was taken meanwhile."""
+
+    def unit(connection: Connection) -> list[Begun] | None:
+        if batches.next_sequence(connection, core.city, batch.system, situation.value) != batch.sequence:
+            return None
+        at = milliseconds(batch.sealed_at)
+        row = {
+            "id": str(batch.id),
+            "system": batch.system,
+            "situation": situation.value,
+            "sequence": batch.sequence,
+            "digest": hashlib.sha256(content).hexdigest(),
+            "blob": key,
+            "members": len(members),
+        }
+        batches.insert_sealed(connection, core.city, row, at)
+        return [
+            begin(
+                connection,
+                core.city,
+                claimed,
+                situation.value,
+                at,
+                payload=None if claimed["sealed_payload"] else delivery.payload,
+                batch=str(batch.id),
+            )
+            for claimed, delivery in members
+        ]
+
+    return unit
+
+
+async def _refuse(core: Core, row: Row, situation: Situation, refused: BaseException) -> None:
+    try:
+        begun = await core.commit("begin_refused", _beginning(core, row, situation, None))
+    except LeaseLost:
+        return
+    await settle(core, begun, refused, row["system"])
+
+
+async def resend_batch(
+    core: Core, rows: Sequence[Row], gateway: BatchGateway, situation: Situation, seconds: float
+) -> BaseException | None:
+    """Send a sealed batch again: the same bytes, name and sequence, a new attempt for each member still open."""
+    name = rows[0]["batch"]
+    return await _again(core, name, rows, gateway, situation, seconds)
+
+
+async def resend_empty(
+    core: Core, row: Row, gateway: BatchGateway, situation: Situation, seconds: float
+) -> BaseException | None:
+    """Send an empty file again that did not get through."""
+    return await _again(core, row["id"], (), gateway, situation, seconds)
+
+
+async def _again(
+    core: Core, name: str, rows: Sequence[Row], gateway: BatchGateway, situation: Situation, seconds: float
+) -> BaseException | None:
+    stored = await core.read(lambda c: batches.find(c, core.city, name))
+    assert stored is not None
+    content = await core.runtime.in_thread(core.blobs.get, stored["blob"])
+    begun = []
+    for row in rows:
+        try:
+            begun.append(await core.commit("begin_again", _beginning(core, row, situation, name)))
+        except LeaseLost:
+            continue
+    batch = Batch(
+        id=UUID(name),
+        system=stored["system"],
+        sequence=stored["sequence"],
+        sealed_at=moment(stored["sealed_at"]),
+        deliveries=tuple(to_delivery(core, row, situation) for row in rows),
+    )
+    return await _send(core, batch, begun, content, gateway, seconds)
+
+
+def _beginning(core: Core, row: Row, situation: Situation, batch: str | None) -> Callable[[Connection], Begun]:
+    return lambda connection: begin(connection, core.city, row, situation.value, core.now_ms(), batch=batch)
+
+
+async def _send(
+    core: Core, batch: Batch, begun: list[Begun], content: bytes, gateway: BatchGateway, seconds: float
+) -> BaseException | None:
+    crash_point("batch.before")
+    answer = await guarded(gateway.deliver_batch(replace(batch, payload=content)), seconds, batch.system)
+    crash_point("batch.after")
+    failed = answer if isinstance(answer, BaseException) else None
+    verdicts: Mapping[UUID, Outcome | DeliveryError] = answer if isinstance(answer, Mapping) else {}
+    if failed is None:
+        await core.commit("batch_sent", lambda c: outbox.batch_sent(c, core.city, str(batch.id), core.now_ms()))
+    elif isinstance(failed, PermanentError):
+        await core.commit("batch_rejected", lambda c: outbox.batch_rejected(c, core.city, str(batch.id), core.now_ms()))
+    missing = OutcomeUnknownError("no_verdict", "the batch was sent but said nothing of this delivery")
+    await asyncio.gather(
+        *(settle(core, one, failed or verdicts.get(UUID(one.delivery), missing), batch.system) for one in begun)
+    )
+    return failed
+
+
+async def look_again(core: Core, row: Row, gateway: Gateway | None, situation: Situation, seconds: float) -> None:
+    """A delivery whose time has come while it waits: poll, enquire, or note that the answer is overdue."""
+    planner = Planner(core=core)
+    if isinstance(gateway, Enquiring):
+        delivery = to_delivery(core, row, situation)
+        found = await guarded(gateway.enquire(delivery), seconds, row["system"])
+        await core.commit("enquired", lambda c: enquired(c, core.city, row["id"], found, planner, core.now_ms()))
+        return
+    await core.commit("lapsed", lambda c: lapsed(c, core.city, row["id"], planner, core.now_ms()))

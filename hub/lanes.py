@@ -1,0 +1,268 @@
+"""Lanes: the in-memory queue of each system. What one system does never slows another.
+
+A lane claims a bounded number of due deliveries, lets them go at its system's concurrency, rate and opening hours, and
+stops for its breaker or a hold. It keeps nothing that a restart could lose: whatever it has claimed is in the outbox.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from datetime import datetime
+
+import structlog
+from contracts.errors import CredentialsError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.plugin import BatchGateway, Gateway
+
+from hub import attempts, clock, metrics, outbox, results
+from hub.admission import Breaker, Rate
+from hub.city import milliseconds, moment
+from hub.core import Core
+from hub.store.connection import Row, StoreUnavailable
+from hub.systems import OpenChannel, is_batching
+
+log = structlog.get_logger("onedoor.lanes")
+
+PREFETCH = 16
+"""Claims at hand beyond what is in flight: claiming singly costs five times as much, claiming hundreds costs memory."""
+
+LOOK_SECONDS = 5.0
+"""A lane looks at its queue at least that often (real seconds), whatever it was or was not told."""
+
+
+class Lane:
+    """The queue of one system over its sending channel."""
+
+    def __init__(self, core: Core, opened: OpenChannel, held: str | None) -> None:
+        self.core = core
+        self.system = opened.system
+        self.opened = opened
+        self.held = held
+        limits = opened.channel.limits
+        self.concurrency = limits.concurrency
+        self.rate = Rate(limits.rate_per_second)
+        self.breaker = Breaker(core.settings.breaker_failures, core.settings.breaker_seconds)
+        self.in_flight = 0
+        self.claimed: deque[Row] = deque()
+        self.stopping = False
+        self._awake = asyncio.Event()
+        self._wake_at: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def wake(self, at: int | None = None) -> None:
+        """Look at the queue now, or at ``at`` (ms of the civil clock)."""
+        now = self.core.now_ms()
+        if at is None or at <= now:
+            self._awake.set()
+            return
+        seconds = (at - now) / 1000 / self.core.settings.clock.speed
+        when = asyncio.get_running_loop().time() + seconds
+        if self._wake_at is None or when < self._wake_at:
+            self._wake_at = when
+            asyncio.get_running_loop().call_later(min(seconds, 600.0), self._alarm, when)
+
+    def _alarm(self, when: float) -> None:
+        if self._wake_at == when:
+            self._wake_at = None
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Until cancelled or stopped."""
+        while not self.stopping:
+            self._awake.clear()
+            try:
+                wait = await self._turn()
+            except StoreUnavailable as error:
+                log.warning("store_unavailable", system=self.system, why=str(error))
+                wait = 1.0
+            if wait > 0:
+                await self._sleep(wait)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(min(seconds, LOOK_SECONDS)):
+                await self._awake.wait()
+        except TimeoutError:
+            return
+
+    async def _turn(self) -> float:
+        """Start what may start; returns real seconds until the next look unless woken."""
+        gateway = self.opened.gateway
+        if self.held is not None or gateway is None:
+            await self._hold_due(self.held)
+            return LOOK_SECONDS
+        closed = self._closed_for()
+        if closed > 0:
+            return closed
+        room = self._room()
+        if room <= 0:
+            return self.breaker.wait(self.core.runtime.monotonic()) or LOOK_SECONDS
+        if is_batching(self.opened) and isinstance(gateway, BatchGateway):
+            return await self._batch_turn(gateway)
+        if len(self.claimed) < room:
+            await self._claim(room)
+        started = 0
+        while self.claimed and started < room:
+            row = self.claimed.popleft()
+            wait = self.rate.wait(self.core.runtime.monotonic())
+            self._start(self._attempt(row, gateway, wait))
+            started += 1
+        return 0.0 if started and self._room() > 0 else LOOK_SECONDS
+
+    async def _hold_due(self, why: str | None) -> None:
+        if why is not None:
+            await self.core.commit(
+                "hold_due", lambda c: results.hold_due(c, self.core.city, self.system, why, self.core.now_ms())
+            )
+
+    def _room(self) -> int:
+        room = self.concurrency - self.in_flight
+        limit = self.breaker.room(self.core.runtime.monotonic(), self.in_flight)
+        return room if limit is None else min(room, limit)
+
+    def _closed_for(self) -> float:
+        now = self.core.runtime.now()
+        try:
+            opens = clock.next_open(now, self.opened.channel.limits.opening_hours, self.core.city.calendar)
+        except clock.MissingYear:
+            return 0.0
+        return max((opens - now).total_seconds(), 0.0) / self.core.settings.clock.speed
+
+    async def _claim(self, room: int) -> None:
+        core = self.core
+        now = core.now_ms()
+        lease = now + int(core.settings.lease_seconds * 1000 * core.settings.clock.speed)
+        limit = room - len(self.claimed) + PREFETCH
+        found = await core.commit(
+            "claim", lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease)
+        )
+        self.claimed.extend(found.rows)
+        if found.next_at is not None:
+            self.wake(found.next_at)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        self.in_flight += 1
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self.in_flight -= 1
+        self._awake.set()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("attempt_not_recorded", system=self.system, error=type(task.exception()).__name__)
+
+    async def _attempt(self, row: Row, gateway: Gateway, wait: float) -> None:
+        if wait > 0:
+            await asyncio.sleep(wait)
+        channel = self.opened.channel
+        error = await attempts.attempt(self.core, row, gateway, channel.situation, channel.limits.attempt_seconds)
+        await self._judge(error)
+
+    async def _judge(self, error: BaseException | None) -> None:
+        """Tell the breaker; a refused login holds the whole lane."""
+        if isinstance(error, CredentialsError):
+            self.held = "credentials"
+            log.error("lane_held", system=self.system, why=error.code)
+            await self.core.commit(
+                "hold_lane",
+                lambda c: results.hold_lane(c, self.core.city, self.system, "credentials", "hub", self.core.now_ms()),
+            )
+        elif error is None or isinstance(error, PermanentError):
+            self.breaker.succeeded()
+        elif isinstance(error, TemporaryError | OutcomeUnknownError):
+            self.breaker.failed(self.core.runtime.monotonic())
+        metrics.BREAKER_OPEN.labels(self.system).set(self.breaker.state.value != "closed")
+
+    async def _batch_turn(self, gateway: BatchGateway) -> float:
+        """A sealed batch that must go again comes first; then a new one, when it is time."""
+        core, channel = self.core, self.opened.channel
+        seconds = channel.limits.attempt_seconds
+        now = core.now_ms()
+        lease = now + int(core.settings.lease_seconds * 1000 * core.settings.clock.speed)
+        again = await core.commit(
+            "claim_batch", lambda c: outbox.claim_batch(c, core.city, self.system, core.name, now, lease)
+        )
+        if again:
+            await self._judge(await attempts.resend_batch(core, again, gateway, channel.situation, seconds))
+            return 0.0
+        for empty in await core.read(lambda c: outbox.unsent_empty_batches(c, core.city, self.system)):
+            error = await attempts.resend_empty(core, empty, gateway, channel.situation, seconds)
+            await self._judge(error)
+            return 0.0 if error is None else LOOK_SECONDS
+        due = await core.read(lambda c: outbox.batch_due(c, core.city, self.system, now))
+        sealing, cut_off = self._is_time(due, now)
+        if not sealing:
+            return self._until_next(due, now)
+        limit = channel.batching.max_size if channel.batching else 1
+        found = await core.commit(
+            "claim_for_batch",
+            lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease, batched=True),
+        )
+        error = None
+        if found.rows or (cut_off and channel.batching and channel.batching.send_empty):
+            error = await attempts.seal_and_send(core, self.system, found.rows, gateway, channel.situation, seconds)
+        if cut_off is not None:
+            await core.commit("cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.system, cut_off))
+        await self._judge(error)
+        return 0.0 if found.rows else LOOK_SECONDS
+
+    def _is_time(self, due: outbox.BatchDue, now: int) -> tuple[bool, int | None]:
+        """Whether to seal now, and the cut-off (ms) that is the reason, if one is."""
+        batching = self.opened.channel.batching
+        assert batching is not None
+        try:
+            cut_off = clock.next_cut_off(moment(due.last_cut_off or now - 1), batching, self.core.city.calendar)
+        except clock.MissingYear:
+            cut_off = None
+        if due.last_cut_off is not None and cut_off is not None and milliseconds(cut_off) <= now:
+            return True, self._latest_cut_off(cut_off, now)
+        full = due.waiting >= batching.max_size
+        waited = (
+            batching.max_wait_seconds is not None
+            and due.oldest is not None
+            and now - due.oldest >= batching.max_wait_seconds * 1000
+        )
+        return full or waited, None
+
+    def _latest_cut_off(self, first: datetime, now: int) -> int:
+        """After a long stop several cut-offs may have passed: one file answers them all."""
+        batching = self.opened.channel.batching
+        assert batching is not None
+        latest = first
+        while True:
+            try:
+                following = clock.next_cut_off(latest, batching, self.core.city.calendar)
+            except clock.MissingYear:
+                return milliseconds(latest)
+            if following is None or milliseconds(following) > now:
+                return milliseconds(latest)
+            latest = following
+
+    def _until_next(self, due: outbox.BatchDue, now: int) -> float:
+        batching = self.opened.channel.batching
+        assert batching is not None
+        moments = []
+        if batching.max_wait_seconds is not None and due.oldest is not None:
+            moments.append(due.oldest + int(batching.max_wait_seconds * 1000))
+        try:
+            cut_off = clock.next_cut_off(moment(now), batching, self.core.city.calendar)
+        except clock.MissingYear:
+            cut_off = None
+        if cut_off is not None:
+            moments.append(milliseconds(cut_off))
+        if not moments:
+            return LOOK_SECONDS
+        return max((min(moments) - now) / 1000 / self.core.settings.clock.speed, 0.01)
+
+    async def drain(self, seconds: float) -> int:
+        """Stop claiming, give back what was not tried, wait for what is in flight. Returns how many tries were cut off."""
+        self.stopping = True
+        self._awake.set()
+        rows = list(self.claimed)
+        self.claimed.clear()
+        if rows:
+            await self.core.commit("give_back", lambda c: outbox.give_back(c, self.core.city, rows, self.core.now_ms()))
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        return len(self._tasks)
