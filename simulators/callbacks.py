@@ -32,13 +32,13 @@ class Caller:
         self._key = key.encode()
         self._algorithm = callback.algorithm or table.auth.algorithm
         self._header = callback.header
-        self._tries = tries
+        self.tries = tries
         self._first_pause = first_pause_seconds
 
     async def call(self, session: aiohttp.ClientSession, body: bytes) -> int:
         """The status of the last try; 0 when the hub could not be reached at all."""
         status = 0
-        for number in range(self._tries):
+        for number in range(self.tries):
             if number:
                 await asyncio.sleep(min(self._first_pause * 2 ** (number - 1), 5.0))
             status = await self._try(session, body)

@@ -191,3 +191,10 @@ def http_answer(body: bytes, status: str = "200 OK", *headers: str, length: bool
 def granted(delivery_id: UUID | str) -> bytes:
     """A good answer."""
     return f'{{"delivery_id":"{delivery_id}","result_code":"GRANTED","decision_no":"样例1","amount":"12.50"}}'.encode()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something that another task does, five seconds at most."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - the other task is a server that knows nothing of this test
+            await asyncio.sleep(0.005)
