@@ -1,0 +1,146 @@
+"""TLS: who the department is, who we are, and a lane that is held when the two do not agree."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from adapters import rest
+from contracts.delivery import Completed
+from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError
+from tests.rest_world import World, delivery, granted, system
+
+MTLS = {"kind": "mtls", "secrets": ["client_key"]}
+
+
+class Authority:
+    """A certificate authority of the tests; writes PEM files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA of the tests")])
+        self.ca_file = self._write("ca", self._signed(self._name, self._key, None, 0))
+
+    def _signed(
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, host: str | None, age_days: int
+    ) -> x509.Certificate:
+        now = datetime.now(UTC) - timedelta(days=age_days)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
+        )
+        if host is not None:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False
+            )
+        return builder.sign(self._key, hashes.SHA256())
+
+    def _write(self, name: str, certificate: x509.Certificate) -> str:
+        path = self._folder / f"{name}.pem"
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        return str(path)
+
+    def issue(self, name: str, *, host: str = "127.0.0.1", age_days: int = 0) -> tuple[str, str]:
+        """Path of a certificate and text of its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        text = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return self._write(name, self._signed(subject, key, host, age_days)), text.decode()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@asynccontextmanager
+async def department(certificate: str, key: str, *, clients_of: str | None = None) -> AsyncIterator[str]:
+    """An https department that grants everything; with ``clients_of`` it wants a certificate of that authority."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        await request.read()
+        return web.Response(body=granted(request.headers["X-Delivery-Id"]))
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients_of)
+    key_file = Path(certificate).with_suffix(".key")
+    key_file.write_text(key)
+    context.load_cert_chain(certificate, key_file)
+    if clients_of:
+        context.verify_mode = ssl.CERT_REQUIRED
+    runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    yield f"https://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def deliver(settings: dict[str, str], *, key: str | None = None) -> object:
+    table = system(auth=MTLS) if key is not None else system()
+    channel = rest.make(table, table.channels[0])
+    async with channel.open(settings, World({"client_key": key or ""})) as open_:
+        return await open_.deliver(delivery())
+
+
+async def test_a_department_with_a_certificate_of_a_known_authority_is_trusted(authority: Authority) -> None:
+    async with department(*authority.issue("server")) as url:
+        assert isinstance(await deliver({"url": url, "ca_file": authority.ca_file}), Completed)
+
+
+@pytest.mark.parametrize("trouble", ["unknown authority", "another host", "expired"])
+async def test_a_department_that_cannot_prove_itself_gets_nothing(authority: Authority, trouble: str) -> None:
+    certificate = authority.issue(
+        "server", host="127.0.0.2" if trouble == "another host" else "127.0.0.1", age_days=9 * (trouble == "expired")
+    )
+    async with department(*certificate) as url:
+        settings = {"url": url} if trouble == "unknown authority" else {"url": url, "ca_file": authority.ca_file}
+        with pytest.raises(CredentialsError, match="tls_refused"):
+            await deliver(settings)
+
+
+async def test_we_prove_ourselves_by_a_certificate_whose_key_is_a_secret(authority: Authority) -> None:
+    certificate, key = authority.issue("client")
+    async with department(*authority.issue("server"), clients_of=authority.ca_file) as url:
+        settings = {"url": url, "ca_file": authority.ca_file, "client_certificate": certificate}
+        assert isinstance(await deliver(settings, key=key), Completed)
+
+
+async def test_without_our_certificate_the_lane_is_held(authority: Authority) -> None:
+    async with department(*authority.issue("server"), clients_of=authority.ca_file) as url:
+        # TLS 1.3 tells by an alert after the request; where the connection is gone before the alert is read, nobody knows.
+        with pytest.raises(DeliveryError) as caught:
+            await deliver({"url": url, "ca_file": authority.ca_file})
+        assert isinstance(caught.value, CredentialsError | OutcomeUnknownError)
+
+
+async def test_files_that_cannot_be_read_are_found_when_the_channel_opens(authority: Authority, tmp_path: Path) -> None:
+    certificate, _ = authority.issue("client")
+    for settings, key in (
+        ({"ca_file": str(tmp_path / "none.pem")}, None),
+        ({"ca_file": authority.ca_file, "client_certificate": str(tmp_path / "none.pem")}, "key"),
+        ({"ca_file": authority.ca_file, "client_certificate": certificate}, "no key"),
+    ):
+        with pytest.raises(CredentialsError, match="tls_files"):
+            await deliver({"url": "https://127.0.0.1:1", **settings}, key=key)
+
+
+async def test_mtls_without_tls_is_refused_unless_a_proxy_on_this_machine_speaks_it() -> None:
+    with pytest.raises(CredentialsError, match="tls_expected"):
+        await deliver({"url": "http://department.example"}, key="key")
