@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from contracts.records import record
 from hub.store.connection import Row
 
 REGISTRY = CollectorRegistry()
@@ -41,6 +42,9 @@ BUGS = Counter("onedoor_bugs_total", "Errors that nobody declared, by where they
 REFUSED_CALLBACKS = Counter(
     "onedoor_refused_callbacks_total", "Callbacks that were not genuine or not readable.", ["system"], registry=REGISTRY
 )
+BREAKER_OPEN = Gauge(
+    "onedoor_breaker_open", "1 while the circuit breaker of a lane is not closed.", ["system"], registry=REGISTRY
+)
 
 CASES = Gauge("onedoor_cases", "Cases by status.", ["status"], registry=REGISTRY)
 DELIVERIES = Gauge("onedoor_deliveries", "Deliveries by state.", ["system", "state"], registry=REGISTRY)
@@ -57,19 +61,15 @@ OPEN_DATES = Gauge(
 WAITING_WRITES = Gauge("onedoor_waiting_writes", "Units that wait for the writer.", registry=REGISTRY)
 
 
+@record
 class Counts:
     """What the gauges are set from: one reading of the tables."""
 
-    __slots__ = ("cases", "deliveries", "lanes", "open_dates", "tasks")
-
-    def __init__(
-        self, cases: list[Row], deliveries: list[Row], tasks: list[Row], lanes: list[Row], open_dates: int
-    ) -> None:
-        self.cases = cases
-        self.deliveries = deliveries
-        self.tasks = tasks
-        self.lanes = lanes
-        self.open_dates = open_dates
+    cases: list[Row]
+    deliveries: list[Row]
+    tasks: list[Row]
+    lanes: list[Row]
+    open_dates: int
 
 
 def set_gauges(counts: Counts, waiting: int, now: int) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from contracts.records import record
-
 from hub.store.connection import Connection, Row
 
 
@@ -52,7 +51,8 @@ def tasks(connection: Connection, region: str, case_no: str) -> list[Row]:
 def journal(connection: Connection, region: str, case_no: str) -> list[Row]:
     """The journal of a case."""
     return connection.rows(
-        "SELECT * FROM journal WHERE region = :region AND chain = :chain ORDER BY seq", {"region": region, "chain": case_no}
+        "SELECT * FROM journal WHERE region = :region AND chain = :chain ORDER BY seq",
+        {"region": region, "chain": case_no},
     )
 
 
@@ -142,5 +142,17 @@ def held_lanes(connection: Connection, region: str) -> list[Row]:
 
 def open_dates(connection: Connection, region: str) -> int:
     """Number of cases whose due date waits for a calendar."""
-    row = connection.row("SELECT count(*) AS number FROM case_file WHERE region = :region AND due_open", {"region": region})
+    row = connection.row(
+        "SELECT count(*) AS number FROM case_file WHERE region = :region AND due_open", {"region": region}
+    )
     return int(row["number"]) if row else 0
+
+
+def delivery_row(connection: Connection, region: str, delivery: str) -> Row | None:
+    """A delivery as a gateway needs it: with item, accepting centre and key of its case; without its stored payload."""
+    return connection.row(
+        "SELECT delivery.*, case_file.item, case_file.item_version, case_file.accepting_centre, case_file.sealed_key"
+        " FROM delivery JOIN case_file ON case_file.region = delivery.region AND case_file.case_no = delivery.case_no"
+        " WHERE delivery.region = :region AND delivery.id = :id",
+        {"region": region, "id": delivery},
+    )

@@ -1,0 +1,138 @@
+"""The HTTP API. ``contracts/schemas/openapi.yaml`` describes it; here each of its paths meets its handler."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import aiohttp.web_response
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from hub import metrics
+from hub.city import milliseconds
+from hub.clients import ClientBook
+from hub.store import reading, registry
+from hub.store.connection import Connection, StoreUnavailable
+from hub.web.asking import BOOK, HUB
+from hub.web.callbacks import receive_callback
+from hub.web.cases import receive_case, receive_event, receive_lines, show_case, upload_material
+from hub.web.problems import SAFE_HEADERS, problems
+from hub.web.tasks import complete_task, list_tasks, print_sheet
+
+if TYPE_CHECKING:
+    from hub.app import Hub
+
+_log = logging.getLogger("onedoor.access")
+
+NAME = "onedoor"
+
+KEEPALIVE_SECONDS = 15.0
+"""Also how long a connection may stay silent or send half a head."""
+
+READY_SECONDS = 2.0
+GAUGES_SECONDS = 10.0
+"""Counting tables costs with their size: at most this often, however often somebody scrapes."""
+
+_COUNTED_AT: web.AppKey[list[float]] = web.AppKey("counted_at")
+
+
+def make_app(hub: "Hub") -> web.Application:
+    """The API of one hub. The caller runs it; nothing is opened here."""
+    # aiohttp names itself and Python with their versions on every answer and has no setting for it.
+    aiohttp.web_response.SERVER_SOFTWARE = NAME  # type: ignore[attr-defined]
+    app = web.Application(middlewares=[problems], client_max_size=hub.settings.max_body_bytes)
+    app[HUB] = hub
+    app[BOOK] = client_book(hub)
+    app[_COUNTED_AT] = []
+    app.add_routes(
+        [
+            web.post("/v1/cases", receive_case),
+            web.post("/v1/cases/batch", receive_lines),
+            web.post("/v1/materials", upload_material),
+            web.post("/v1/cases/{case_no:[0-9]{24}}/events", receive_event),
+            web.get("/v1/cases/{case_no:[0-9]{24}}", show_case),
+            web.get("/v1/tasks", list_tasks),
+            web.post("/v1/tasks/{id:[0-9A-Za-z-]{12,36}}/complete", complete_task),
+            web.post("/v1/tasks/{id:[0-9A-Za-z-]{12,36}}/print", print_sheet),
+            web.post("/v1/callbacks/{system:[A-Za-z0-9-]{1,64}}", receive_callback),
+            web.get("/healthz", health),
+            web.get("/readyz", ready),
+            web.get("/metrics", show_metrics),
+        ]
+    )
+    return app
+
+
+def client_book(hub: "Hub") -> ClientBook:
+    """The working keys of a hub's senders."""
+    return ClientBook(
+        hub.keys,
+        lambda: hub.read(lambda connection: registry.clients(connection, hub.city.region)),
+        hub.runtime.monotonic,
+    )
+
+
+async def health(_: web.Request) -> web.Response:
+    """GET /healthz: the process answers."""
+    return web.Response(text="ok\n", headers=SAFE_HEADERS)
+
+
+async def ready(request: web.Request) -> web.Response:
+    """GET /readyz: a transaction can be committed."""
+    hub = request.app[HUB]
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await hub.writer.run(_nothing)
+    except TimeoutError as error:
+        raise StoreUnavailable("no commit within the time that readiness allows") from error
+    return web.Response(text="ready\n", headers=SAFE_HEADERS)
+
+
+def _nothing(connection: Connection) -> None:
+    connection.row("SELECT 1 AS one")
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    """GET /metrics."""
+    hub = request.app[HUB]
+    counted = request.app[_COUNTED_AT]
+    now = hub.runtime.monotonic()
+    if not counted or now - counted[0] > GAUGES_SECONDS:
+        counted[:] = [now]
+        counts = await hub.read(lambda connection: _counts(connection, hub.city.region))
+        metrics.set_gauges(counts, hub.writer.waiting(), milliseconds(hub.runtime.now()))
+    return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE, **SAFE_HEADERS})
+
+
+def _counts(connection: Connection, region: str) -> metrics.Counts:
+    return metrics.Counts(
+        cases=reading.case_counts(connection, region),
+        deliveries=reading.delivery_counts(connection, region),
+        tasks=reading.task_counts(connection, region),
+        lanes=reading.held_lanes(connection, region),
+        open_dates=reading.open_dates(connection, region),
+    )
+
+
+class AccessLog(AbstractAccessLogger):
+    """Counts and logs each answer by its route. Paths and queries as they came may hold what a resident wrote: never logged."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Called by aiohttp after each answer; ``time`` in seconds."""
+        route = route_of(request)
+        metrics.REQUESTS.labels(route, str(response.status)).inc()
+        metrics.REQUEST_SECONDS.labels(route).observe(time)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("%s %s %d %d %.1f ms", request.method, route, response.status, response.body_length, time * 1000)
+
+    @property
+    def enabled(self) -> bool:
+        """Always: the metrics hang on it."""
+        return True
+
+
+def route_of(request: web.BaseRequest) -> str:
+    """The template of the route, such as ``/v1/cases/{case_no}``; ``-`` where none matched."""
+    match = getattr(request, "_match_info", None)
+    resource = match.route.resource if match is not None else None
+    return resource.canonical if resource is not None else "-"

@@ -1,0 +1,80 @@
+"""Handlers for the work of people: the list, completing, printing a sheet."""
+
+import re
+
+from aiohttp import web
+
+from contracts.api import BadField, TaskList
+from contracts.envelope import TaskCompletion
+from contracts.records import adapter
+from hub import desk, intake, metrics, views
+from hub.clients import Right
+from hub.cloud_events import JSON, BadMessage, WrongMediaType, media_type_of, parse_json, read_data
+from hub.web.asking import HUB, body_of, sender
+from hub.web.cases import JSON_HEADERS, receipt
+from hub.web.problems import SAFE_HEADERS
+
+QUESTIONS = frozenset({"kind", "state", "system", "limit"})
+MOST = 1000
+
+
+async def list_tasks(request: web.Request) -> web.Response:
+    """GET /v1/tasks."""
+    hub = request.app[HUB]
+    client = await sender(request)
+    intake.require(client, Right.TASK)
+    asked = request.query
+    unknown = tuple(
+        BadField(pointer=f"/{name[:64]}", message="no such question") for name in asked if name not in QUESTIONS
+    )
+    if unknown:
+        raise BadMessage("the query asks for something that is not there", unknown)
+    limit = _limit(asked.get("limit", "100"))
+    found = await hub.read(
+        lambda connection: views.task_list(
+            connection,
+            hub.city.region,
+            client,
+            kind=asked.get("kind"),
+            state=asked.get("state"),
+            system=asked.get("system"),
+            limit=limit,
+        )
+    )
+    return web.Response(body=adapter(TaskList).dump_json(found), headers=JSON_HEADERS)
+
+
+async def complete_task(request: web.Request) -> web.Response:
+    """POST /v1/tasks/{id}/complete."""
+    hub = request.app[HUB]
+    client = await sender(request)
+    intake.require(client, Right.TASK)
+    if media_type_of(request.headers.get("Content-Type", "")) != JSON:
+        raise WrongMediaType(f"send {JSON}")
+    body = await body_of(request, hub.settings.max_body_bytes)
+    completion = read_data(TaskCompletion, parse_json(body))
+    change = await desk.complete(hub, client, request.match_info["id"], completion)
+    metrics.MESSAGES.labels("completion", change.verdict).inc()
+    return receipt(change, 200)
+
+
+async def print_sheet(request: web.Request) -> web.Response:
+    """POST /v1/tasks/{id}/print. ``X-Print-Number`` says which print it is."""
+    hub = request.app[HUB]
+    client = await sender(request)
+    intake.require(client, Right.TASK)
+    printed = await desk.print_sheet(hub, client, request.match_info["id"])
+    metrics.PRINTS.labels(printed.system).inc()
+    headers = {
+        "Content-Type": "application/pdf",
+        "Content-Disposition": f'attachment; filename="{printed.number}-{printed.version:02d}.pdf"',
+        "X-Print-Number": str(printed.print_no),
+        **SAFE_HEADERS,
+    }
+    return web.Response(body=printed.pdf, headers=headers)
+
+
+def _limit(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST:
+        raise BadMessage("the query is wrong", (BadField(pointer="/limit", message=f"a number from 1 to {MOST}"),))
+    return int(text)
