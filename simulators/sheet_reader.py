@@ -1,5 +1,6 @@
 """What a person, or a scanner, gets from a printed task sheet: its codes and its words. Nothing else of the hub is known here."""
 
+import hashlib
 import io
 import re
 from collections.abc import Iterator
@@ -47,7 +48,10 @@ class Blank:
 
 @dataclass(frozen=True, slots=True)
 class ReadSheet:
-    """A sheet as it lies on the desk. ``code``: text of the QR code; ``boxes``: (letter, words) in the order of the page."""
+    """A sheet as it lies on the desk. ``code``: text of the QR code; ``boxes``: (letter, words) in the order of the page.
+
+    ``digest``: SHA-256 of this print, in hex.
+    """
 
     code: str
     number: str
@@ -58,6 +62,7 @@ class ReadSheet:
     blanks: tuple[Blank, ...]
     papers: tuple[str, ...]
     pages: int
+    digest: str
 
 
 def read_sheet(pdf: Path, dots_per_inch: int = 150) -> ReadSheet:
@@ -97,6 +102,7 @@ def read_sheet(pdf: Path, dots_per_inch: int = 150) -> ReadSheet:
         blanks=blanks,
         papers=tuple(found[1] for found in _PAPER.finditer(text)),
         pages=pages,
+        digest=hashlib.sha256(content).hexdigest(),
     )
 
 
