@@ -7,12 +7,17 @@ Conditions and sources are JMESPath over the case, with the roots ``applicant``,
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
 from contracts.records import Fields, record
 from contracts.situation import Situation
+
+FieldType: TypeAlias = Literal[
+    "string", "text", "code", "codes", "bool", "int", "decimal", "money", "date", "month", "table", "object"
+]
+"""``money``: CNY with two decimals. ``date``: ISO 8601. ``month``: YYYY-MM. ``text``: several lines. ``codes``: a list of codes."""
 
 
 class StepKind(StrEnum):
@@ -69,7 +74,7 @@ class Column:
     """A column of a table field."""
 
     name: str
-    type: str = "string"
+    type: FieldType = "string"
     label_zh: str = ""
     label_en: str = ""
     validators: tuple["Validator", ...] = ()
@@ -86,7 +91,7 @@ class RequestField:
 
     name: str
     source: str
-    type: str
+    type: FieldType
     required: bool = False
     max_length: int | None = None
     code_list: str | None = None
@@ -101,7 +106,7 @@ class ReplyField:
     """A field that an operation answers with."""
 
     name: str
-    type: str
+    type: FieldType
     label_zh: str = ""
     label_en: str = ""
     code_list: str | None = None
@@ -137,7 +142,10 @@ class Operation:
 
 @record
 class Validator:
-    """One rule on a value; the closed list of rules and their parameters is in docs/reference/validators.md."""
+    """One rule on a value. ``RULES`` is the closed list; docs/reference/validators.md says what each of them means.
+
+    ``on`` names the value where it is not that of the field itself (the checks of an item). ``only_if``: else the rule rests.
+    """
 
     rule: str
     on: str | None = None
@@ -157,7 +165,37 @@ class Validator:
     months: int | None = None
     table: str | None = None
     column: str | None = None
-    severity: str = "error"
+    severity: Literal["error", "warning"] = "error"
+
+
+RULES: Mapping[str, frozenset[str]] = {
+    "required": frozenset(),
+    "required_if": frozenset({"when"}),
+    "min": frozenset({"value"}),
+    "max": frozenset({"value"}),
+    "scale": frozenset({"value"}),
+    "max_length": frozenset({"value"}),
+    "pattern": frozenset({"value"}),
+    "code_list": frozenset({"list"}),
+    "resident_id": frozenset(),
+    "uscc": frozenset(),
+    "mobile": frozenset(),
+    "luhn": frozenset(),
+    "date_not_future": frozenset(),
+    "date_range": frozenset(),
+    "age_range": frozenset(),
+    "sum_of": frozenset({"table", "column"}),
+    "row_count_of": frozenset({"table"}),
+    "min_rows": frozenset({"value"}),
+    "max_rows": frozenset({"value"}),
+    "unique_column": frozenset({"column"}),
+    "equals": frozenset({"value"}),
+    "equals_field": frozenset({"field"}),
+    "not_less_than": frozenset({"field"}),
+    "not_more_than": frozenset({"field"}),
+    "max_span": frozenset({"from_", "months"}),
+}
+"""Every rule, with the parameters that it cannot do without."""
 
 
 @record
@@ -177,7 +215,7 @@ class FormField:
     name: str
     label_zh: str
     label_en: str
-    type: str
+    type: FieldType
     validators: tuple[Validator, ...] = ()
     when: str | None = None
     columns: tuple[Column, ...] = ()
@@ -188,7 +226,7 @@ class FormField:
 class FieldGroup:
     """Fields that many items share. ``scope`` is the root they live under: applicant, agent or form."""
 
-    scope: str
+    scope: Literal["applicant", "agent", "form"]
     name_zh: str
     name_en: str
     fields: tuple[FormField, ...]
@@ -202,7 +240,7 @@ class ItemMaterial:
     copies: int = 1
     original_check: bool = False
     required: bool = True
-    trust_if_electronic: str = "C"
+    trust_if_electronic: Literal["A", "B", "C", "D"] = "C"
     when: str | None = None
 
 
@@ -210,7 +248,7 @@ class ItemMaterial:
 class Join:
     """When a step with several predecessors opens. ``wait_for``: ``all`` or ``mandatory``."""
 
-    wait_for: str = "all"
+    wait_for: Literal["all", "mandatory"] = "all"
     mandatory: tuple[str, ...] = ()
     not_answered_after_working_days: int | None = None
     collect: str | None = None
@@ -232,8 +270,8 @@ class Step:
     operation: str | None = None
     days: int = 0
     day_type: DayType = DayType.WORKING
-    clock: str = "running"
-    at: str | None = None
+    clock: Literal["running", "paused"] = "running"
+    at: Literal["receiving", "accepting"] | None = None
     optional: bool = False
     task: str | None = None
     needs_paper: bool = False
@@ -264,12 +302,12 @@ class Item:
     category_zh: str = ""
     owner: str
     applicant_type: str
-    case_type: str
+    case_type: Literal["instant", "promised"]
     legal_days: int
     promised_days: int
     day_type: DayType = DayType.WORKING
     fee_cny: int = 0
-    tongban: str = "none"
+    tongban: Literal["none", "district", "city_direct", "city_split"] = "none"
     accepts: str
     decides: str
     field_groups: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from contracts.catalogue import Item, Operation, RequestField, Step, StepKind
+from contracts.catalogue import Answers, Item, Operation, Purpose, RequestField, Step, StepKind
 from contracts.records import record
 from contracts.site_checks import Finding, check_expression, check_form, check_rules
 from contracts.site_files import SiteParts, SystemFile
@@ -11,8 +11,6 @@ from contracts.toml_lines import Location
 
 _FIELD = re.compile(r"(?<![\w.])(applicant|agent|form)\.(\w+)")
 _REPLY = re.compile(r"(?<![\w.])steps\.(\w+)\.reply\.(\w+)")
-
-WAITS = frozenset({"all", "mandatory"})
 
 
 @record
@@ -91,8 +89,6 @@ def _join(file: str, at: Location, step: Step) -> Iterator[Finding]:
             yield Finding(file=file, at=(*at, "after"), message="a step with several predecessors needs a join")
         return
     here = (*at, "join")
-    if step.join.wait_for not in WAITS:
-        yield Finding(file=file, at=here, message=f"wait_for is one of {', '.join(sorted(WAITS))}")
     for name in step.join.mandatory:
         if name not in step.after:
             yield Finding(file=file, at=here, message=f"mandatory: {name} is not among the steps in after")
@@ -126,9 +122,13 @@ def _department_step(
     if operation is None:
         yield Finding(file=file, at=(*at, "operation"), message=f"{step.system} has no operation {step.operation}")
         return
-    if step.id == item.decides and operation.purpose.value != "decide":
+    if step.id == item.decides and operation.purpose is not Purpose.DECIDE:
         yield Finding(
             file=file, at=(*at, "operation"), message=f"{step.operation} decides nothing, so it cannot decide the case"
+        )
+    if item.case_type == "instant" and operation.answers is not Answers.AT_ONCE:
+        yield Finding(
+            file=file, at=(*at, "operation"), message=f"{step.operation} answers later, so no instant item can use it"
         )
     for wanted in operation.request:
         if wanted.required and not _can_be_filled(known, item, before, wanted):

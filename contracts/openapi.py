@@ -34,6 +34,10 @@ ERRORS: Mapping[int, str] = {
     503: "Nothing can be stored at the moment. Send again after Retry-After seconds.",
 }
 
+_PRINT_NUMBER: Json = {
+    "X-Print-Number": {"description": "Which print of this version it is, from 1", "schema": {"type": "integer"}}
+}
+
 WRITES = (400, 401, 403, 409, 413, 415, 422, 429, 503)
 """What every call that stores something may be refused with."""
 
@@ -85,7 +89,7 @@ def _cases() -> Json:
                 "cases",
                 parameters=_binary_mode(CASE_TYPE),
                 body=_content({CLOUDEVENT: "CaseEnvelope", JSON: "CaseApplication"}),
-                answers={202: ("The case is received 收件.", JSON, "Receipt")},
+                answers={202: _answer("The case is received 收件.", JSON, "Receipt")},
                 errors=WRITES,
             )
         },
@@ -123,7 +127,7 @@ def _cases() -> Json:
                 "cases",
                 parameters=[_path("case_no", "The case number 办件编号", "^[0-9]{24}$"), *_binary_mode(EVENT_TYPE)],
                 body=_content({CLOUDEVENT: "CaseEventEnvelope", JSON: "CaseEvent"}),
-                answers={202: ("The event is stored and has happened.", JSON, "Receipt")},
+                answers={202: _answer("The event is stored and has happened.", JSON, "Receipt")},
                 errors=(404, *WRITES),
             )
         },
@@ -133,8 +137,8 @@ def _cases() -> Json:
                 "One case with its steps, deliveries, attempts, tasks and journal",
                 "cases",
                 parameters=[_path("case_no", "The case number 办件编号", "^[0-9]{24}$")],
-                answers={200: ("The case as it stands.", JSON, "CaseView")},
-                errors=(401, 404, 429),
+                answers={200: _answer("The case as it stands.", JSON, "CaseView")},
+                errors=(401, 403, 404, 429),
             )
         },
     }
@@ -156,8 +160,8 @@ def _tasks() -> Json:
                         "limit", "At most so many", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
                     ),
                 ],
-                answers={200: ("The most urgent first.", JSON, "TaskList")},
-                errors=(400, 401, 429),
+                answers={200: _answer("The most urgent first.", JSON, "TaskList")},
+                errors=(400, 401, 403, 429),
             )
         },
         "/v1/tasks/{id}/complete": {
@@ -167,7 +171,7 @@ def _tasks() -> Json:
                 "tasks",
                 parameters=[task],
                 body=_content({JSON: "TaskCompletion"}),
-                answers={200: ("The task is completed, or waits for the second person.", JSON, "Receipt")},
+                answers={200: _answer("The task is completed, or waits for the second person.", JSON, "Receipt")},
                 errors=(404, *WRITES),
             )
         },
@@ -177,7 +181,9 @@ def _tasks() -> Json:
                 "Print a task sheet; every print is counted and says which one it is",
                 "tasks",
                 parameters=[task],
-                answers={200: ("The sheet, ready for paper.", "application/pdf", None)},
+                answers={
+                    200: _answer("The sheet, ready for paper.", "application/pdf", None) | {"headers": _PRINT_NUMBER}
+                },
                 errors=(401, 403, 404, 409, 429, 503),
             )
         },
@@ -217,7 +223,9 @@ def _operation() -> Json:
     open_to_all: Json = {"security": []}
     return {
         "/healthz": {
-            "get": _call("health", "The process lives", "operation", answers={200: ("It does.", "text/plain", None)})
+            "get": _call(
+                "health", "The process lives", "operation", answers={200: _answer("It does.", "text/plain", None)}
+            )
             | open_to_all
         },
         "/readyz": {
@@ -225,7 +233,7 @@ def _operation() -> Json:
                 "readiness",
                 "Cases can be stored",
                 "operation",
-                answers={200: ("They can.", "text/plain", None)},
+                answers={200: _answer("They can.", "text/plain", None)},
                 errors=(503,),
             )
             | open_to_all
@@ -235,7 +243,7 @@ def _operation() -> Json:
                 "metrics",
                 "Metrics in the Prometheus text format",
                 "operation",
-                answers={200: ("All metrics.", "text/plain", None)},
+                answers={200: _answer("All metrics.", "text/plain", None)},
             )
             | open_to_all
         },
@@ -247,12 +255,12 @@ def _call(
     summary: str,
     tag: str,
     *,
-    answers: Mapping[int, tuple[str, str, str | None]],
+    answers: Mapping[int, Json],
     errors: Sequence[int] = (),
     parameters: Sequence[Json] = (),
     body: Json | None = None,
 ) -> Json:
-    responses: Json = {str(status): _answer(*answer) for status, answer in answers.items()}
+    responses: Json = {str(status): answer for status, answer in answers.items()}
     responses |= {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(errors)}
     call: Json = {"operationId": operation, "summary": summary, "tags": [tag]}
     if parameters:

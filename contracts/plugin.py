@@ -208,9 +208,9 @@ class Printing(Protocol):
 
 @record
 class Channel:
-    """One way into a system. ``open`` takes the place's own settings (addresses), already checked against ``settings``.
+    """One way into a system. ``open`` takes the place's own settings (addresses) and checks them against ``settings``.
 
-    ``operations``: those that this channel can carry. ``reply_within_seconds``: overdue after that, None: never.
+    Raises pydantic's ValidationError for settings that do not fit. What it opens is closed when its context is left.
     """
 
     situation: Situation

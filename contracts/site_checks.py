@@ -9,7 +9,17 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from contracts.catalogue import Column, FormField, Operation, Purpose, ReplyField, RequestField, ResultKind, Validator
+from contracts.catalogue import (
+    RULES,
+    Column,
+    FormField,
+    Operation,
+    Purpose,
+    ReplyField,
+    RequestField,
+    ResultKind,
+    Validator,
+)
 from contracts.records import record
 from contracts.site_files import PROTOCOLS, ChannelFile, SiteParts, SystemFile, protocol_of
 from contracts.situation import ChannelStatus, Situation
@@ -73,7 +83,7 @@ def check_form(parts: SiteParts, file: str, at: Location, fields: Sequence[FormF
     for index, form_field in enumerate(fields):
         here = (*at, index)
         yield from check_expression(file, (*here, "when"), form_field.when)
-        yield from check_expression(file, (*here, "derive"), form_field.derive and form_field.derive.only_if)
+        yield from check_expression(file, (*here, "derive"), form_field.derive.only_if if form_field.derive else None)
         yield from check_rules(parts, file, (*here, "validators"), form_field.validators)
         yield from twice(file, (*here, "columns"), [column.name for column in form_field.columns])
         for number, column in enumerate(form_field.columns):
@@ -84,9 +94,14 @@ def check_rules(parts: SiteParts, file: str, at: Location, rules: Sequence[Valid
     """Validators: their code lists, patterns and conditions."""
     for index, rule in enumerate(rules):
         here = (*at, index)
-        if rule.rule == "code_list" and rule.list not in parts.codes.lists:
+        if rule.rule not in RULES:
+            yield Finding(file=file, at=here, message=f"no rule {rule.rule}")
+        for name in sorted(RULES.get(rule.rule, ())):
+            if getattr(rule, name) is None:
+                yield Finding(file=file, at=here, message=f"{rule.rule} needs {name.rstrip('_')}")
+        if rule.rule == "code_list" and rule.list is not None and rule.list not in parts.codes.lists:
             yield Finding(file=file, at=here, message=f"no code list {rule.list}")
-        if rule.rule == "pattern":
+        if rule.rule == "pattern" and rule.value is not None:
             yield from _pattern(file, here, str(rule.value))
         yield from check_expression(file, here, rule.when)
         yield from check_expression(file, here, rule.only_if)
@@ -172,6 +187,12 @@ def _channel(file: str, at: Location, channel: ChannelFile) -> Iterator[Finding]
             message=f"{protocol} is {PROTOCOLS[protocol].value}, not {channel.situation.value}",
         )
     hours = channel.limits.opening_hours
+    calendars: dict[Location, str] = {("limits", "opening_hours", "days"): hours.days}
+    if channel.batching:
+        calendars["batching", "calendar"] = channel.batching.calendar
+    for key, days in calendars.items():
+        if days not in {"daily", "working"}:
+            yield Finding(file=file, at=at + key, message=f"{days} is neither daily nor working")
     for name, time in (("start", hours.start), ("end", hours.end)):
         if not TIME.fullmatch(time):
             yield Finding(

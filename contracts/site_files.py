@@ -10,7 +10,7 @@ centres.toml  codes.toml  fields.toml  materials.toml
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import date
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from contracts.catalogue import CodeList, FieldGroup, Item, Operation, Purpose, ResultCode
 from contracts.records import Fields, record
@@ -49,7 +49,7 @@ class Centre:
     district: str
     name_zh: str
     name_en: str
-    kind: str = "centre"
+    kind: Literal["centre", "sub_centre"] = "centre"
     parent: str | None = None
 
 

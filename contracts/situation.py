@@ -50,7 +50,8 @@ class Limits:
 
 @record
 class Batching:
-    """When a batch is sealed: at ``max_size``, after ``max_wait_seconds``, or at a ``cut_off`` (``HH:MM``, site time).
+    """When a batch is sealed: at ``max_size``, ``max_wait_seconds`` (civil clock) after its first member, or at a ``cut_off``
+    (``HH:MM``, site time); with cut-offs alone it waits for the next one.
 
     ``send_empty``: the partner expects a file at every cut-off. ``calendar``: on which days cut-offs happen.
     """

@@ -1,6 +1,7 @@
 """The generated files equal the records, and mean what the records mean."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from openapi_spec_validator import validate
 from openapi_spec_validator.readers import read_from_filename
 from pydantic import JsonValue
 
+from contracts.catalogue import RULES
 from contracts.schema import FOLDER, schema_files, write_schemas
 from contracts.yaml_text import yaml_text
 
@@ -115,3 +117,8 @@ def test_yaml_is_read_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, v
 
 def test_yaml_keeps_several_lines_as_a_block() -> None:
     assert yaml_text({"says": "one\n\n  two"}) == "says: |-\n  one\n\n    two\n"
+
+
+def test_the_page_of_rules_has_exactly_the_rules() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/validators.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE)) == set(RULES)
