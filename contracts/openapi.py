@@ -34,6 +34,7 @@ ERRORS: Mapping[int, str] = {
     503: "Nothing can be stored at the moment. Send again after Retry-After seconds.",
 }
 
+_RETRY_AFTER: Json = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 _PRINT_NUMBER: Json = {
     "X-Print-Number": {"description": "Which print of this version it is, from 1", "schema": {"type": "integer"}}
 }
@@ -103,7 +104,9 @@ def _cases() -> Json:
                     "content": {LINES: {"schema": {"type": "string", "description": "Lines of CaseEnvelope"}}},
                 },
                 answers={
-                    200: ("A verdict for each line, in their order; each line stands on its own.", LINES, "LineVerdict")
+                    200: _answer(
+                        "A verdict for each line, in their order; each line stands on its own.", LINES, "LineVerdict"
+                    )
                 },
                 errors=(400, 401, 403, 413, 415, 429, 503),
             )
@@ -115,7 +118,9 @@ def _cases() -> Json:
                 "cases",
                 body={"required": True, "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
                 answers={
-                    200: ("The file is stored, encrypted. The same bytes give the same key.", JSON, "MaterialReceipt")
+                    200: _answer(
+                        "The file is stored, encrypted. The same bytes give the same key.", JSON, "MaterialReceipt"
+                    )
                 },
                 errors=(400, 401, 403, 413, 415, 429, 503),
             )
@@ -181,9 +186,7 @@ def _tasks() -> Json:
                 "Print a task sheet; every print is counted and says which one it is",
                 "tasks",
                 parameters=[task],
-                answers={
-                    200: _answer("The sheet, ready for paper.", "application/pdf", None) | {"headers": _PRINT_NUMBER}
-                },
+                answers={200: _answer("The sheet, ready for paper.", "application/pdf", None, _PRINT_NUMBER)},
                 errors=(401, 403, 404, 409, 429, 503),
             )
         },
@@ -271,15 +274,18 @@ def _call(
     return call
 
 
-def _answer(says: str, media_type: str, schema: str | None) -> Json:
-    return {"description": says, "content": {media_type: {"schema": _ref(schema) if schema else {"type": "string"}}}}
+def _answer(says: str, media_type: str, schema: str | None, headers: Json | None = None) -> Json:
+    answer: Json = {
+        "description": says,
+        "content": {media_type: {"schema": _ref(schema) if schema else {"type": "string"}}},
+    }
+    if headers is not None:
+        answer["headers"] = headers
+    return answer
 
 
 def _error(status: int) -> Json:
-    error = _answer(ERRORS[status], PROBLEM, "Problem")
-    if status in {429, 503}:
-        error["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
-    return error
+    return _answer(ERRORS[status], PROBLEM, "Problem", _RETRY_AFTER if status in {429, 503} else None)
 
 
 def _content(schemas: Mapping[str, str]) -> Json:
