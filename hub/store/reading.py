@@ -59,16 +59,21 @@ def journal(connection: Connection, region: str, case_no: str) -> list[Row]:
 def task_row(connection: Connection, region: str, task: str) -> Row | None:
     """A manual task by its id, or the newest one of a task sheet by the sheet's number; with its case's item."""
     key = {"region": region, "task": task}
-    columns = (
-        "SELECT task.*, case_file.item FROM task"
-        " JOIN case_file ON case_file.region = task.region AND case_file.case_no = task.case_no WHERE task.region = :region"
-    )
-    # A sheet is found through its delivery: a search by the number in ``task`` would read the whole table.
-    return connection.row(f"{columns} AND task.id = :task", key) or connection.row(
-        f"{columns} AND task.sheet_no = :task AND task.delivery ="
-        " (SELECT delivery FROM sheet WHERE region = :region AND number = :task) ORDER BY task.id DESC LIMIT 1",
-        key,
-    )
+    return connection.row(_TASK_BY_ID, key) or connection.row(_TASK_BY_SHEET, key)
+
+
+_TASK_BY_ID = (
+    "SELECT task.*, case_file.item FROM task"
+    " JOIN case_file ON case_file.region = task.region AND case_file.case_no = task.case_no"
+    " WHERE task.region = :region AND task.id = :task"
+)
+_TASK_BY_SHEET = (
+    # Through the sheet's delivery: a search by the number in ``task`` would read the whole table.
+    "SELECT task.*, case_file.item FROM sheet"
+    " JOIN task ON task.region = sheet.region AND task.delivery = sheet.delivery AND task.sheet_no = sheet.number"
+    " JOIN case_file ON case_file.region = task.region AND case_file.case_no = task.case_no"
+    " WHERE sheet.region = :region AND sheet.number = :task ORDER BY task.id DESC LIMIT 1"
+)
 
 
 @record

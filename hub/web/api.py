@@ -1,12 +1,10 @@
 """The HTTP API. ``contracts/schemas/openapi.yaml`` describes it; here each of its paths meets its handler."""
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 import aiohttp.web_response
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
 from hub import metrics
 from hub.city import milliseconds
@@ -22,12 +20,7 @@ from hub.web.tasks import complete_task, list_tasks, print_sheet
 if TYPE_CHECKING:
     from hub.app import Hub
 
-_log = logging.getLogger("onedoor.access")
-
 NAME = "onedoor"
-
-KEEPALIVE_SECONDS = 15.0
-"""Also how long a connection may stay silent or send half a head."""
 
 READY_SECONDS = 2.0
 GAUGES_SECONDS = 10.0
@@ -112,27 +105,3 @@ def _counts(connection: Connection, region: str) -> metrics.Counts:
         lanes=reading.held_lanes(connection, region),
         open_dates=reading.open_dates(connection, region),
     )
-
-
-class AccessLog(AbstractAccessLogger):
-    """Counts and logs each answer by its route. Paths and queries as they came may hold what a resident wrote: never logged."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Called by aiohttp after each answer; ``time`` in seconds."""
-        route = route_of(request)
-        metrics.REQUESTS.labels(route, str(response.status)).inc()
-        metrics.REQUEST_SECONDS.labels(route).observe(time)
-        if _log.isEnabledFor(logging.INFO):
-            _log.info("%s %s %d %d %.1f ms", request.method, route, response.status, response.body_length, time * 1000)
-
-    @property
-    def enabled(self) -> bool:
-        """Always: the metrics hang on it."""
-        return True
-
-
-def route_of(request: web.BaseRequest) -> str:
-    """The template of the route, such as ``/v1/cases/{case_no}``; ``-`` where none matched."""
-    match = getattr(request, "_match_info", None)
-    resource = match.route.resource if match is not None else None
-    return resource.canonical if resource is not None else "-"

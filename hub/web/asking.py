@@ -41,16 +41,19 @@ def admit(hub: "Hub") -> None:
 
 async def body_of(request: web.Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:
     """The whole body. Raises TooLarge, TooSlow."""
-    length = request.content_length
-    if length is not None and length > limit:
-        raise TooLarge(f"the body is over {limit} bytes")
+    require_size(request.content_length or 0, limit)
     received = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.content.iter_any():
                 received += chunk
-                if len(received) > limit:
-                    raise TooLarge(f"the body is over {limit} bytes")
+                require_size(len(received), limit)
     except TimeoutError as error:
         raise TooSlow(f"the body did not arrive within {seconds:.0f} seconds") from error
     return bytes(received)
+
+
+def require_size(size: int, limit: int) -> None:
+    """Raises TooLarge."""
+    if size > limit:
+        raise TooLarge(f"over {limit} bytes")

@@ -12,7 +12,7 @@ from hub import intake, materials, metrics, views
 from hub.clients import Client, Right
 from hub.cloud_events import BadMessage, WrongMediaType, media_type_of, read_message, read_structured
 from hub.results import Change
-from hub.web.asking import HUB, UPLOAD_SECONDS, admit, body_of, sender
+from hub.web.asking import HUB, UPLOAD_SECONDS, admit, body_of, require_size, sender
 from hub.web.problems import SAFE_HEADERS, TooLarge, problem_of
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ async def _group(hub: "Hub", client: Client, lines: Sequence[tuple[int, bytes]])
 async def _line(hub: "Hub", client: Client, number: int, line: bytes) -> LineVerdict:
     try:
         admit(hub)
-        if len(line) > hub.settings.max_body_bytes:
-            raise TooLarge(f"the line is over {hub.settings.max_body_bytes} bytes")
+        require_size(len(line), hub.settings.max_body_bytes)
         change = await intake.submit(hub, client, read_structured(line))
     except Exception as error:  # noqa: BLE001 - each line on its own: whatever befalls one, the others get their verdicts
         problem = problem_of(error)

@@ -25,7 +25,7 @@ from hub.cloud_events import (
 )
 
 HEAD: dict[str, Any] = {"specversion": "1.0", "id": "m-1", "source": "/counter/3", "type": CASE_TYPE}
-DATA = {"item": "MZ004", "applicant": {"name": "样例"}}
+DATA: dict[str, Any] = {"item": "MZ004", "applicant": {"name": "样例"}}
 
 
 def structured(**changes: Any) -> Message:
@@ -198,7 +198,7 @@ def test_an_envelope_of_this_process_has_the_canonical_form_of_its_arrival() -> 
 
 
 VALUE = st.text(
-    st.characters(min_codepoint=32, max_codepoint=0x9FFF, exclude_categories=("C",)), min_size=1, max_size=40
+    st.characters(min_codepoint=32, max_codepoint=0x9FFF, exclude_categories=["C"]), min_size=1, max_size=40
 )
 DOCUMENT = st.recursive(
     st.none()

@@ -1,0 +1,34 @@
+"""Counting and logging of answers, by route."""
+
+import logging
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from hub import metrics
+
+_log = logging.getLogger("onedoor.access")
+
+
+class AccessLog(AbstractAccessLogger):
+    """Counts and logs each answer by its route. Paths and queries as they came may hold what a resident wrote: never logged."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Called by aiohttp after each answer; ``time`` in seconds."""
+        route = route_of(request)
+        metrics.REQUESTS.labels(route, str(response.status)).inc()
+        metrics.REQUEST_SECONDS.labels(route).observe(time)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("%s %s %d %d %.1f ms", request.method, route, response.status, response.body_length, time * 1000)
+
+    @property
+    def enabled(self) -> bool:
+        """Always: the metrics hang on it."""
+        return True
+
+
+def route_of(request: web.BaseRequest) -> str:
+    """The template of the route, such as ``/v1/cases/{case_no}``; ``-`` where none matched."""
+    match = getattr(request, "_match_info", None)
+    resource = match.route.resource if match is not None else None
+    return resource.canonical if resource is not None else "-"
