@@ -83,10 +83,6 @@ class AiohttpClient:
             raise TemporaryError("name_not_found", "the department's host name is not resolved") from error
         except aiohttp.ClientConnectorError as error:
             raise TemporaryError("connect_failed", "the department's address refuses connections") from error
-        except aiohttp.ServerFingerprintMismatch as error:
-            raise CredentialsError(
-                "tls_refused", "the department shows another certificate than the pinned one"
-            ) from error
         except TimeoutError as error:
             raise OutcomeUnknownError("timeout", f"no whole answer within {request.total_seconds:g} s") from error
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
