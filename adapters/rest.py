@@ -147,9 +147,9 @@ class RestGateway:
 
 
 def make(system: SystemFile, declared: ChannelFile) -> Channel:
-    """The channel of a REST table. Raises pydantic's ValidationError for a bad table, ValueError for a bad field map."""
+    """The channel of a REST table. Raises pydantic's ValidationError for a bad table, ValueError as ``wire_operations``."""
     table = RestTable.model_validate(dict(declared.rest or {}))
-    operations = wire_operations(system)
+    operations = wire_operations(system, table)
 
     @asynccontextmanager
     async def connect(settings: RestSettings, runtime: Runtime) -> AsyncIterator[Gateway]:

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from adapters.field_map import FieldMap, field_map, outcome_of
 from adapters.rest_table import RestTable, RestWire
-from contracts.catalogue import Operation
+from contracts.catalogue import Answers, Operation
 from contracts.delivery import AwaitingReply, Outcome, Reply
 from contracts.errors import DeliveryError, OutcomeUnknownError
 from contracts.records import record
@@ -35,11 +35,15 @@ class WireOperation:
     map: FieldMap
 
 
-def wire_operations(system: SystemFile) -> Mapping[str, WireOperation]:
-    """Those operations that have a ``wire.api``, by key. Raises ValueError for a bad field map."""
+def wire_operations(system: SystemFile, table: RestTable) -> Mapping[str, WireOperation]:
+    """Those operations that have a ``wire.api``, by key. Raises ValueError for a bad field map, and for an operation that
+    answers later over a channel that has no way back."""
+    one_way = table.later_replies == "none" and table.enquire_path is None
     found: dict[str, WireOperation] = {}
     for operation in system.operations:
         if Situation.API in operation.wire:
+            if one_way and operation.answers is Answers.LATER:
+                raise ValueError(f"{operation.key} answers later: declare later_replies or enquire_path")
             wire = RestWire.model_validate(dict(operation.wire[Situation.API]))
             rows = field_map(operation, request=wire.request, reply=wire.reply)
             found[operation.key] = WireOperation(operation=operation, wire=wire, map=rows)

@@ -23,8 +23,8 @@ class Authoriser(Protocol):
         """For one request; ``path`` with its query. Raises TemporaryError or CredentialsError: nothing of the message left."""
         ...
 
-    def renewable(self) -> bool:
-        """After a 401: whether what was refused can be replaced by something newer, so that one more try makes sense."""
+    def renewable(self, refused: Mapping[str, str]) -> bool:
+        """After a 401 to those headers: whether there can be newer ones, so that one more try makes sense."""
         ...
 
 
@@ -37,7 +37,7 @@ class FixedHeaders:
     async def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         return self._headers
 
-    def renewable(self) -> bool:
+    def renewable(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - a fixed proof stays as it is
         return False
 
 
@@ -60,7 +60,7 @@ class Signed:
             header=self._auth.header or SIGNATURE_HEADER,
         )
 
-    def renewable(self) -> bool:
+    def renewable(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - a fixed proof stays as it is
         return False
 
 
@@ -88,8 +88,10 @@ class ClientCredentials:
                 self._ends_at = self._monotonic() + 0.9 * seconds
             return {"Authorization": f"Bearer {self._token}"}
 
-    def renewable(self) -> bool:
-        self._token = None
+    def renewable(self, refused: Mapping[str, str]) -> bool:
+        # Many calls may be refused at once with the same old token: only the first of them makes a new one necessary.
+        if refused["Authorization"] == f"Bearer {self._token}":
+            self._token = None
         return True
 
     async def _fetch(self) -> tuple[str, float]:

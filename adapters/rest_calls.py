@@ -29,15 +29,18 @@ class Calls:
         """One request; ``path`` below base_path, with any query. A second one goes out only after a 401 that a new token may
         cure: what was turned away at the door was not acted on. Raises DeliveryError when no answer came."""
         url = self._root + path
-        answer = await self._send(method, url, body, headers or {})
-        if answer.status == 401 and self._auth.renewable():
-            answer = await self._send(method, url, body, headers or {})
-        return answer
-
-    async def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         parts = urlsplit(url)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         proof = await self._auth.headers(method, target, body)
+        answer = await self._send(method, url, body, headers or {}, proof)
+        if answer.status == 401 and self._auth.renewable(proof):
+            proof = await self._auth.headers(method, target, body)
+            answer = await self._send(method, url, body, headers or {}, proof)
+        return answer
+
+    async def _send(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], proof: Mapping[str, str]
+    ) -> HttpAnswer:
         return await self._http.send(
             HttpRequest(
                 method=method,

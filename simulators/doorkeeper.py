@@ -15,13 +15,14 @@ from adapters.signature import SIGNATURE_HEADER, ForgedError, Verifier
 
 
 class Doorkeeper:
-    """Checks requests; for oauth2 it also issues tokens."""
+    """Checks requests; for oauth2 it also issues tokens, and counts them."""
 
     def __init__(self, table: RestTable, secret: Callable[[str], str], *, token_seconds: float = 600.0) -> None:
         """``secret``: values by name, the same as the hub's."""
         self._auth = table.auth
         self._values = [secret(name) for name in table.auth.secrets]
         self._token_seconds = token_seconds
+        self.issued = 0
         self._tokens: dict[str, float] = {}
         self._verifier = Verifier(
             self._values[0].encode() if self._values else b"",
@@ -58,6 +59,7 @@ class Doorkeeper:
         form = parse_qs(body.decode(errors="replace"))
         if [unquote_plus(part) for part in given] != self._values or form.get("grant_type") != ["client_credentials"]:
             return None
+        self.issued += 1
         token = secrets.token_urlsafe(24)
         self._tokens[token] = time.monotonic() + self._token_seconds
         return {"access_token": token, "token_type": "Bearer", "expires_in": int(self._token_seconds)}

@@ -58,6 +58,7 @@ def operation(key: str, answers: str, **wire: Any) -> dict[str, Any]:
 def system(operations: list[dict[str, Any]] | None = None, *, resend_is_safe: bool = True, **table: Any) -> SystemFile:
     """A system with one REST channel; ``table``: keys of ``[systems.channels.rest]``."""
     channel = {"situation": "api", "resend_is_safe": resend_is_safe}
+    later = [operation("later", "later")] if table.get("later_replies", "none") != "none" else []
     defaults = {"base_path": "/api", "timeouts": {"connect_seconds": 1, "total_seconds": 2}}
     return adapter(SystemFile).validate_python(
         {
@@ -65,7 +66,7 @@ def system(operations: list[dict[str, Any]] | None = None, *, resend_is_safe: bo
             "name_zh": "样例系统",
             "name_en": "Sample system",
             "channels": [{**channel, "rest": {**defaults, **table}}],
-            "operations": operations or [operation("now", "at_once"), operation("later", "later")],
+            "operations": operations or [operation("now", "at_once"), *later],
         }
     )
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from adapters import rest
+from adapters.http_client import open_http
 from contracts.delivery import AwaitingReply, Completed, Inbound, Lookup, NotFound, Reply
 from contracts.errors import CredentialsError, DeliveryError, InboundRefused, OutcomeUnknownError, TemporaryError
 from contracts.plugin import Collecting, Enquiring, Preparing, Receiving
@@ -130,9 +131,11 @@ async def test_a_token_is_fetched_once_and_again_when_it_was_revoked() -> None:
     async with rest_department(table, secret=secret, shares={}) as department, gateway(table, department.url) as open_:
         await asyncio.gather(*(open_.deliver(delivery()) for _ in range(5)))
         assert department.calls == 5
+        assert department.doorkeeper.issued == 1
         department.doorkeeper.forget_tokens()
-        assert isinstance(await open_.deliver(delivery()), Completed)
-        assert department.calls == 7
+        found = await asyncio.gather(*(open_.deliver(delivery()) for _ in range(5)))
+        assert all(isinstance(outcome, Completed) for outcome in found)
+        assert department.doorkeeper.issued == 2
 
 
 async def test_a_token_that_ends_is_renewed_before_it_is_refused() -> None:
@@ -440,6 +443,22 @@ async def test_a_department_with_the_reference_in_the_body_and_rows_in_its_map()
         outcome = await open_.deliver(delivery())
         assert isinstance(outcome, Completed)
         assert str(outcome.fields["decision_no"]).startswith("样例")
+
+
+def test_an_operation_that_answers_later_needs_a_way_back() -> None:
+    table = system([operation("later", "later")])
+    with pytest.raises(ValueError, match="later answers later"):
+        rest.make(table, table.channels[0])
+
+
+async def test_a_runtime_may_bring_the_network_along() -> None:
+    table = system()
+    async with rest_department(table, secret=secret, shares={}) as department, open_http() as http:
+        async with gateway(table, department.url, World(http=http)) as open_:
+            assert isinstance(await open_.deliver(delivery()), Completed)
+        # The network belongs to the runtime: the channel has closed, it has not.
+        async with gateway(table, department.url, World(http=http)) as open_:
+            assert isinstance(await open_.deliver(delivery()), Completed)
 
 
 async def test_a_failing_department_does_not_pass_the_check() -> None:
