@@ -61,9 +61,12 @@ class Hub(Core):
 
 
 @asynccontextmanager
-async def open_hub(settings: Settings, runtime: Runtime | None = None) -> AsyncIterator[Hub]:
+async def open_hub(
+    settings: Settings, runtime: Runtime | None = None, registered: Registered | None = None
+) -> AsyncIterator[Hub]:
     """Open everything, recover from the last end, run until the context ends, then drain.
 
+    ``runtime`` None: the real world. ``registered`` None: what the site's plugins register.
     Raises StoreRefused, KeyRefused, SiteError, PluginsRefused, CatalogueRefused: each says what to do.
     """
     database = settings.data / "onedoor.db"
@@ -80,8 +83,8 @@ async def open_hub(settings: Settings, runtime: Runtime | None = None) -> AsyncI
         blobs = Blobs(settings.data / "blobs", keys)
         world = runtime or _real_world(settings, blobs, stack)
 
-        registered = register(site_folder(settings))
         site = load_site(site_folder(settings))
+        registered = registered or register(site_folder(settings), site.plugins)
         await writer.run(lambda c: _check_key(c, site.region, keys))
         systems = await open_systems(stack, registered, settings.systems, world)
         city, catalogue = await _city(settings, site, registered, systems, keys, writer, readers, world)

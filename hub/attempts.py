@@ -170,10 +170,12 @@ def _prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseEx
     if delivery.payload is not None or not isinstance(gateway, Preparing):
         return delivery.payload, None
     try:
-        payload = gateway.prepare(delivery)
+        payload: object = gateway.prepare(delivery)
     except BaseException as error:  # noqa: BLE001 - a plugin's mistake concerns this delivery only
         return None, error
-    return payload, None if isinstance(payload, bytes) else PermanentError("wrong_type", "prepare must return bytes")
+    if not isinstance(payload, bytes):
+        return None, TypeError("prepare must return bytes")
+    return payload, None
 
 
 def _with_payload(delivery: Delivery, payload: bytes) -> Delivery:
@@ -322,9 +324,10 @@ async def _send(
 async def look_again(core: Core, row: Row, gateway: Gateway | None, situation: Situation, seconds: float) -> None:
     """A delivery whose time has come while it waits: poll, enquire, or note that the answer is overdue."""
     planner = Planner(core=core)
-    if isinstance(gateway, Enquiring):
+    asked: object = gateway
+    if isinstance(asked, Enquiring):
         delivery = to_delivery(core, row, situation)
-        found = await guarded(gateway.enquire(delivery), seconds, row["system"])
+        found = await guarded(asked.enquire(delivery), seconds, row["system"])
         await core.commit("enquired", lambda c: enquired(c, core.city, row["id"], found, planner, core.now_ms()))
         return
     await core.commit("lapsed", lambda c: lapsed(c, core.city, row["id"], planner, core.now_ms()))

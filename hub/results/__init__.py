@@ -15,7 +15,7 @@ from hub.results.errors import IdConflict, LeaseLost, NotAllowed, NotFoundHere, 
 from hub.results.operations import hold_due, hold_lane, operate, release_lane
 from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended, begin, enquired, lapsed
 from hub.results.reception import NewCase, event, receive, time_passed
-from hub.results.sheets import count_print, find_sheet
+from hub.results.sheets import Print, count_print, find_sheet
 from hub.results.tasks import complete, find_task, release, reserve, skip
 from hub.results.verdicts import reply
 
@@ -30,6 +30,7 @@ __all__ = [
     "NotFoundHere",
     "Overtaken",
     "Planner",
+    "Print",
     "attempt_ended",
     "begin",
     "complete",

@@ -27,7 +27,7 @@ def move(work: Casework, event: Event, *, to: CaseState | None = None, **codes: 
 
 def _to(work: Casework, row: CaseTransition, codes: dict[str, Any]) -> None:
     before, after = CASE_STATES[CaseState(work.row["status"])], CASE_STATES[row.to]
-    states.check(states.Machine.CASE, before.state, after.state)
+    states.check(states.Machine.CASE, before.state, after.state, row.event)
     work.log("case", work.case_no, before.state, after.state, event=row.event.value, **codes)
     work.set(status=after.state.value)
     started = work.row["accepted_at"] is not None
