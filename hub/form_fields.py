@@ -130,7 +130,7 @@ def _compile(
         name=field.name,
         path=path,
         pointer=above + field.name.replace("~", "~0").replace("/", "~1"),
-        read=_reader(where, field.type, bool(_FOLDED & rules.keys()), mistakes),
+        read=_reader(field.type, bool(_FOLDED & rules.keys())),
         rules=tuple(made for rule, made in compiled if made and rule.severity == "error"),
         warnings=tuple(made for rule, made in compiled if made and rule.severity != "error"),
         required=bool(_PRESENCE & rules.keys()),
@@ -165,13 +165,9 @@ def _condition(where: str, expression: str, mistakes: Mistakes) -> Condition | N
         return None
 
 
-def _reader(where: str, kind: str, folded: bool, mistakes: Mistakes) -> Callable[[JsonValue], Any]:
-    if kind == "table":
-        return READERS["object"]  # never asked: a table is read row by row
-    if kind not in READERS:
-        mistakes.texts.append(f"{where}: no type {kind}")
-        return READERS["object"]
-    read = READERS[kind]
+def _reader(kind: str, folded: bool) -> Callable[[JsonValue], Any]:
+    # A table is read row by row and never asked as a whole.
+    read = READERS["object" if kind == "table" else kind]
     if not folded:
         return read
     return lambda value: read(compact(value) if isinstance(value, str) else value)

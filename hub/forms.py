@@ -38,7 +38,7 @@ class Stage(StrEnum):
 
 
 def compile_form(item: Item, groups: Mapping[str, FieldGroup], code_lists: Mapping[str, CodeList]) -> "Form":
-    """The form of an item version. Raises FormRefused with every mistake: unknown group, list, validator, type, field, bad expression."""
+    """The form of an item version. Raises FormRefused with every mistake: unknown group, list, validator or field, bad expression."""
     sets = CodeSets(code_lists)
     declared = [
         (groups[name].scope, one) for name in item.field_groups if name in groups for one in groups[name].fields

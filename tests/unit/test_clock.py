@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.catalogue import DayType
@@ -422,6 +422,7 @@ PAUSES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(MOMENTS, st.integers(min_value=1, max_value=40), PAUSES)
 def test_a_longer_limit_or_one_more_pause_never_ends_earlier(
     accepted: datetime, days: int, pauses: list[Pause]
@@ -434,6 +435,7 @@ def test_a_longer_limit_or_one_more_pause_never_ends_earlier(
     assert due_at(accepted, days, W, pauses[::-1], TABLE) == due_at(accepted, days, W, pauses, TABLE)
 
 
+@settings(deadline=None)
 @given(MOMENTS, st.integers(min_value=1, max_value=60))
 def test_days_left_at_acceptance_are_the_days_of_the_limit(accepted: datetime, days: int) -> None:
     last = due_at(accepted, days, W, [], TABLE)

@@ -5,7 +5,7 @@ from datetime import date
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.task_sheet import SHEET_ALPHABET
@@ -64,6 +64,7 @@ CASES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(CASES, st.integers(0, 23), st.integers(1, 9))
 def test_one_wrong_digit_is_always_noticed(number: str, at: int, by: int) -> None:
     assert read_case_number(number).sequence == int(number[17:23])
@@ -81,6 +82,7 @@ def test_a_centre_that_is_no_code_and_a_full_day_are_refused() -> None:
         case_number("310104901", date(2026, 3, 2), 0)
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_a_sheet_number_is_read_back_however_it_was_keyed(seed: int) -> None:
     number = sheet_number(mac, Random(seed))
@@ -115,6 +117,7 @@ def test_a_delivery_id_is_a_uuid_of_version_7_of_its_time() -> None:
     assert str(found).startswith("017f22e2-79b0-7")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**48 - 2), st.integers(), st.integers())
 def test_delivery_ids_sort_by_time(at: int, one: int, other: int) -> None:
     assert time_ordered_uuid(at, Random(one)) < time_ordered_uuid(at + 1, Random(other))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.delivery import Lookup
@@ -264,6 +264,7 @@ def test_enquiries_do_not_go_on_for_ever() -> None:
     assert (found.state, found.why, found.at) == (DeliveryState.UNKNOWN, Why.MAX_ATTEMPTS, None)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ERRORS), HISTORIES, st.integers())
 def test_nothing_is_ever_sent_at_or_after_its_deadline(error: Exception | None, past: History, seed: int) -> None:
     found = after(error, past, seed)
@@ -274,6 +275,7 @@ def test_nothing_is_ever_sent_at_or_after_its_deadline(error: Exception | None, 
         assert past.attempts < 12
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ERRORS), HISTORIES, st.integers())
 def test_every_answer_is_a_legal_move_and_has_a_time_exactly_where_the_hub_acts_by_itself(
     error: Exception | None, past: History, seed: int
@@ -284,6 +286,7 @@ def test_every_answer_is_a_legal_move_and_has_a_time_exactly_where_the_hub_acts_
     assert (found.at is not None) is (found.state is DeliveryState.DUE or found.why is Why.ENQUIRE)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ERRORS), FOUND, HISTORIES, st.integers())
 def test_a_try_after_bytes_may_have_arrived_always_carries_the_mark(
     error: Exception | None, found: Lookup | Exception, past: History, seed: int
@@ -294,6 +297,7 @@ def test_a_try_after_bytes_may_have_arrived_always_carries_the_mark(
     assert after_enquiry(found, past, NOW, random.Random(seed)).possible_duplicate
 
 
+@settings(deadline=None)
 @given(HISTORIES, st.integers(), FOUND)
 def test_an_unsafe_channel_is_never_sent_to_again_without_an_answer_to_an_enquiry(
     past: History, seed: int, found: Lookup | Exception
