@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +18,7 @@ from pydantic import ValidationError
 
 from adapters import rest
 from adapters.http_client import open_http
+from adapters.rest_table import RestTable, RestWire, verdict_of
 from contracts.delivery import AwaitingReply, Completed, Inbound, Lookup, NotFound, Reply
 from contracts.errors import CredentialsError, DeliveryError, InboundRefused, OutcomeUnknownError, TemporaryError
 from contracts.plugin import Collecting, Enquiring, Preparing, Receiving
@@ -503,3 +506,20 @@ def test_a_bad_table_is_refused_when_the_channel_is_made(bad: dict[str, Any]) ->
     table = system(**bad)
     with pytest.raises(ValidationError):
         rest.make(table, table.channels[0])
+
+
+def test_the_manual_page_declares_a_channel_that_works() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/rest.md").read_text(encoding="utf-8")
+    declared, wire = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
+    table = system(**declared["systems"]["channels"][0]["rest"])
+    assert rest.make(table, table.channels[0]).resend_is_safe
+    assert set(declared["systems"]["channels"][0]["rest"]) <= set(RestTable.model_fields)
+    RestWire.model_validate(wire["systems"]["operations"]["wire"]["api"])
+    for status, verdict in (
+        (401, "credentials"),
+        (429, "temporary"),
+        (408, "unknown"),
+        (599, "unknown"),
+        (418, "permanent"),
+    ):
+        assert verdict_of(status, {}) == verdict
