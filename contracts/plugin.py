@@ -53,7 +53,8 @@ class HttpAnswer:
 
 
 class Http(Protocol):
-    """Carries requests. Raises TemporaryError when nothing can have left, OutcomeUnknownError when bytes may have."""
+    """Carries requests. Raises TemporaryError when nothing can have left, CredentialsError when TLS does not agree, and
+    OutcomeUnknownError when bytes may have left."""
 
     async def send(self, request: HttpRequest, /) -> HttpAnswer:
         """Send once, never twice."""
