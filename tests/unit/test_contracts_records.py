@@ -1,6 +1,9 @@
 """Records, errors and the plugin contract: what a plugin author relies on."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,7 +13,7 @@ import pluggy
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from contracts import client, delivery, errors, plugin, situation
+from contracts import client, crash_points, delivery, errors, plugin, situation
 from contracts.api import CaseView
 from contracts.catalogue import Derive, FormField, Item, Validator
 from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind, Envelope, TaskCompletion
@@ -205,3 +208,20 @@ def test_the_published_names_are_there() -> None:
     assert client.OpenHub is not None
     assert {"steps", "deliveries", "tasks", "journal"} <= {part.name for part in dataclasses.fields(CaseView)}
     assert "steps" in {part.name for part in dataclasses.fields(Item)}
+
+
+def test_a_crash_point_does_nothing_in_service() -> None:
+    crash_points.crash_point("anywhere")
+
+
+def test_a_crash_point_ends_the_process_where_it_is_named() -> None:
+    program = (
+        "from contracts.crash_points import crash_point; crash_point('here'); crash_point('there'); print('alive')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "ONEDOOR_CRASH_AT": "there"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (137, b"")
