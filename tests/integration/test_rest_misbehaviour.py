@@ -210,10 +210,11 @@ async def test_good_answers_in_every_lawful_wrapping_are_read() -> None:
         assert server.connections == 1
 
 
-async def test_nothing_left_when_nobody_listens() -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_nothing_left_when_nobody_listens(method: str) -> None:
     async with ScriptedServer(lambda _: None).serving() as server:
         url = server.url
-    async with gateway(system(), url) as open_:
+    async with gateway(system([operation("now", "at_once", method=method)]), url) as open_:
         with pytest.raises(TemporaryError, match="connect_failed"):
             await open_.deliver(delivery())
 
