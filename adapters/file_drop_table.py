@@ -22,11 +22,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from string import Formatter
 from typing import Annotated, Literal, Self, TypeAlias
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from adapters.control_files import Item
+from adapters.sftp_session import parse_host_key
 from adapters.text_encodings import Encoding
 
 Role: TypeAlias = Literal["reference", "operation", "code", "happened_at", "wanted", "fields"]
@@ -60,7 +61,15 @@ def _folder(text: str) -> str:
 
 
 def _zone(text: str) -> str:
-    ZoneInfo(text)
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{text} is no time zone") from error
+    return text
+
+
+def _host_key(text: str) -> str:
+    parse_host_key(text)
     return text
 
 
@@ -179,7 +188,7 @@ class FileDropPlace(Table):
     host: str
     port: int = 22
     username: str
-    host_key: str
+    host_key: Annotated[str, AfterValidator(_host_key)]
 
 
 def file_name(pattern: str, at: datetime, sequence: int, zone: str) -> str:

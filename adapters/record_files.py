@@ -80,11 +80,11 @@ class Csv:
 
     def record(self, values: Sequence[str], /) -> bytes:
         """One line. Raises RecordRefused where reading it back would give anything but ``values``."""
-        text = self.delimiter.join(self._cell(value) for value in values)
-        try:
-            content = to_bytes(text, self.encoding)
-        except EncodingRefused as error:
-            raise RecordRefused(str(error)) from error
+        cells = [self._cell(value) for value in values]
+        text = self.delimiter.join(cells)
+        content = self.delimiter.encode().join(
+            _encoded(cell, place, self.encoding) for place, cell in enumerate(cells, 1)
+        )
         # The one proof that separators, quotes and line breaks inside of values do no harm.
         bare_break = self.quote is None and "\r" in text
         if bare_break or _physical(content + b"\n", self.quote) != [(1, content)] or self._cells(text) != tuple(values):
@@ -141,6 +141,13 @@ class Csv:
             values.append(value)
             if not more:
                 return tuple(values)
+
+
+def _encoded(cell: str, place: int, encoding: Encoding) -> bytes:
+    try:
+        return to_bytes(cell, encoding)
+    except EncodingRefused as error:
+        raise RecordRefused(f"value {place}: {error}") from error
 
 
 def _next_cell(text: str, delimiter: str, quote: str) -> tuple[str | None, str, bool]:

@@ -113,11 +113,11 @@ class ResultInbox:
             )
         for part in self._parts(name):
             source, target = f"{self._back.dir}/{part}", f"{self._back.done_dir}/{part}"
+            if not await self._folders.exists(source):
+                continue
             try:
                 await self._folders.rename(source, target)
             except TemporaryError as error:
-                if error.code == "no_such_file":
-                    continue
                 if error.code != "exists":
                     raise
                 content = await self._folders.read(source, self._back.max_bytes)

@@ -59,7 +59,7 @@ class SftpSession(paramiko.SFTPClient):
             self._request(CMD_EXTENDED, FSYNC, file.handle)
 
     def names(self, folder: str, limit: int) -> Iterator[tuple[str, paramiko.SFTPAttributes]]:
-        """Plain files with readable names, at most ``limit`` entries looked at; the handle is given back in any case."""
+        """Plain files with readable names, at most ``limit``; the handle is given back in any case."""
         kind, answer = self._request(CMD_OPENDIR, folder)
         if kind != CMD_HANDLE:
             raise paramiko.SFTPError("no handle")

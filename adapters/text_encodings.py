@@ -60,7 +60,8 @@ def to_bytes(text: str, encoding: Encoding) -> bytes:
     try:
         content = (text.translate(_WRITING) if encoding == "GB18030" else text).encode(CODECS[encoding])
     except UnicodeEncodeError as error:
-        raise EncodingRefused(f"character {error.start + 1} does not exist in {encoding}") from error
+        # Not chained: the codec's own message repeats the character.
+        raise EncodingRefused(f"character {error.start + 1} does not exist in {encoding}") from None
     if to_text(content, encoding) != text:
         raise EncodingRefused(f"a private use character has no single meaning in {encoding}")
     return content
@@ -71,7 +72,7 @@ def to_text(content: bytes, encoding: Encoding) -> str:
     try:
         text = content.decode(CODECS[encoding])
     except UnicodeDecodeError as error:
-        raise EncodingRefused(f"byte {error.start + 1} is not {encoding}") from error
+        raise EncodingRefused(f"byte {error.start + 1} is not {encoding}") from None
     return text.translate(_READING) if encoding == "GB18030" else text
 
 

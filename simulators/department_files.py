@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from uuid import UUID
 
 from pydantic import JsonValue
 
@@ -60,6 +61,14 @@ def result_header(table: FileDropTable, code_column: str, operations: Sequence[O
     }
     replies = dict.fromkeys(field.name for operation in operations for field in operation.reply)
     return [*(names[role] for role in table.back.record if role != "fields"), *replies]
+
+
+def ledger_id(reference: str) -> str:
+    """The delivery id as ledgers write it: a layout may have room for 32 characters only."""
+    try:
+        return str(UUID(reference))
+    except ValueError:
+        return reference
 
 
 def control_path(path: Path, control: ControlFile) -> Path:

@@ -31,6 +31,7 @@ from simulators.department_files import (
     control_path,
     control_text,
     disagreement,
+    ledger_id,
     read_rows,
     result_header,
     write_rows,
@@ -151,7 +152,7 @@ class FileDepartment:
             shutil.move(control, self._taken / control.name)
 
     def _receive(self, row: Sequence[str]) -> None:
-        delivery_id = row[0]
+        delivery_id = ledger_id(row[0])
         operation = self._by_code[row[1]] if self._table.operation_column else next(iter(self._by_code.values()))
         digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
         self._log("arrival", delivery_id, operation, digest)

@@ -196,10 +196,8 @@ class _Folder(paramiko.SFTPServerInterface):
 
     def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
         try:
-            return [
-                paramiko.SFTPAttributes.from_stat(entry.stat(follow_symlinks=False), entry.name)
-                for entry in os.scandir(self._real(path))
-            ]
+            with os.scandir(self._real(path)) as entries:
+                return [found for found in map(_entry, entries) if found is not None]
         except OSError as error:
             return _refusal(error)
 
@@ -246,6 +244,16 @@ class _Folder(paramiko.SFTPServerInterface):
 
     def _real(self, path: str) -> Path:
         return self._root / os.path.normpath(f"/{path}").lstrip("/")
+
+
+def _entry(entry: os.DirEntry[str]) -> paramiko.SFTPAttributes | None:
+    try:
+        attributes = paramiko.SFTPAttributes.from_stat(entry.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return None  # moved away since the folder was opened
+    # Bytes as they are: names in GBK are part of the world.
+    attributes.filename = os.fsencode(entry.name)  # type: ignore[assignment]
+    return attributes
 
 
 def _refusal(error: OSError) -> int:

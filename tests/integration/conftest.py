@@ -1,0 +1,24 @@
+"""Fixtures that several integration tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulators.sftp_server import Account, SftpServer, sftp_server
+
+
+@pytest.fixture
+def sftp_tree(tmp_path: Path) -> Path:
+    """The folders of a file exchange, as an SFTP account shows them."""
+    root = tmp_path / "tree"
+    for folder in ("out", "back/done", "back/quarantine"):
+        (root / folder).mkdir(parents=True)
+    return root
+
+
+@pytest.fixture
+def sftp(sftp_tree: Path) -> Iterator[SftpServer]:
+    """A server over them, nobody at work behind it."""
+    with sftp_server([Account(username="onedoor", password="onedoor", root=sftp_tree)]) as running:
+        yield running
