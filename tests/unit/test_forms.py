@@ -265,6 +265,7 @@ VALUES: list[tuple[str, Any, str]] = [
     ("employer", "91310101YYYY000120", "no valid unified"),
     ("employer", "91310104IYYY00020N", "no valid unified"),
     ("employer", "91310106YYYY00039", "18 characters"),
+    ("employer", "91310101YYYY00013K", "organisation code"),
     ("bank_account", "12", "must match"),
     ("bank_account", "９９00000000000036", ""),
     ("account_name", "赵样例", "the same as applicant.name"),
@@ -657,8 +658,9 @@ def test_a_sample_of_the_sample_city_is_filled_in_correctly(sample: Path) -> Non
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
 NAMES = st.sampled_from([field.name for field in item_of(ITEM).form_fields])
 
