@@ -15,10 +15,10 @@ import zxingcpp
 from contracts.task_sheet import bar_code, parse_sheet_code
 
 _BOX = re.compile(r"□ ([A-Z0-9]{1,8}) (.+?)(?= *□|\r?$)", re.MULTILINE)
-_PAPER = re.compile(r"^[0-9]+ (.+) [0-9]+ [0-9]+ [0-9]+\r?$", re.MULTILINE)
+_PAPER = re.compile(r"(?:^|\s)[0-9]+ (\S.*) [0-9]+ [0-9]+ [0-9]+\r?$", re.MULTILINE)
 _FORM = re.compile(r"(?:表号|form) (\S+)")
 _CASE = re.compile(r"(?:办件编号|Case number) (\S+)")
-_CELL_POINTS = 80.0
+_CELL_POINTS = 150.0
 """A label stays within this distance of its number; the next label of the row stands further away."""
 
 _HINTS = (
@@ -129,6 +129,6 @@ def _blanks(words: pypdfium2.PdfTextPage) -> Iterator[Blank]:
             label.append(text[end])
             end += 1
         until = min((place for place in starts if place > start), default=count)
-        rest = text[end:until].split("\n", 1)[0]
-        kind = next((kind for kind, hint in _HINTS if hint.match(rest.strip())), "string")
+        beside = text[end:until].strip()
+        kind = next((kind for kind, hint in _HINTS if hint.match(beside)), "string")
         yield Blank(label="".join("".join(label).split("\r\n")).strip(), kind=kind)
