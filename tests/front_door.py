@@ -61,7 +61,7 @@ class FrontDoor:
             del given["Authorization"]
         async with self.http.request(method, self.url + path, headers=given, **request) as answer:
             raw = await answer.read()
-            body = json.loads(raw) if "json" in answer.content_type and "nd" not in answer.content_type else raw
+            body = json.loads(raw) if raw and answer.content_type.endswith(("/json", "+json")) else raw
             return answer.status, body, answer.headers
 
     async def submit(self, document: Mapping[str, Any], key: str | None = None) -> tuple[int, Any]:
