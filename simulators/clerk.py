@@ -196,10 +196,16 @@ def _asks_reason(blank: Blank) -> bool:
 
 
 def _completion(desk: Desk, sheet: ReadSheet, ticked: Ticked, which: str) -> TaskCompletion:
-    """The stamped sheet as it is keyed. The id says which keying this is: a repeated call is the same, a second person's another."""
+    """The stamped sheet as it is keyed. The id says which keying this is: a repeated call is the same, a second person's another.
+
+    Two people see each sheet, since a refusal counts only so.
+    """
+    people = desk.name, f"{desk.name}-colleague"
+    by, confirmed_by = people if which != "second" else reversed(people)
     return TaskCompletion(
         id=f"{desk.name}:{sheet.number}:{sheet.version:02d}:{which}",
-        by=desk.name,
+        by=by,
+        confirmed_by=confirmed_by,
         sheet_code=sheet.code,
         result_code=ticked.box,
         reason_code=ticked.reason_code,

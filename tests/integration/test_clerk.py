@@ -215,6 +215,7 @@ async def test_two_people_key_the_same_stamped_sheet(tmp_path: Path, desk: Calla
 
     first, second = hub.completions
     assert first.id != second.id
+    assert (first.by, first.confirmed_by) == (second.confirmed_by, second.by) == ("clerk", "clerk-colleague")
     assert (first.result_code, first.fields) == (second.result_code, second.fields)
     assert [kind for kind, *_ in entries(tmp_path / "clerk.jsonl")] == ["arrival", "effect", "reply", "reply"]
 
