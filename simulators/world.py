@@ -1,0 +1,368 @@
+"""A whole city on loopback around one hub process: the departments of a site folder, the people, the senders, and the clock.
+
+    async with world(Plan(folder=..., site=...)) as city:
+        await city.start_hub()
+        async with await city.sender("counter-1") as counter:
+            case_no = await counter.submit("m-1", application)
+        await city.settled()
+
+Everything that the oracle reads lies under ``folder``:
+
+    data/        the hub's database and blobs        senders/    what was sent and acknowledged, a file a sender
+    keys/        its demo key and the secrets        ledgers/    what each department received, did and answered
+    sheets/      printed task sheets                 files/      the folder that each SFTP department shows
+    logs/        the hub's own log                   onedoor.toml
+"""
+
+import asyncio
+import json
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from adapters.rest_table import RestTable
+from contracts.catalogue import ResultKind
+from contracts.site import Site, SystemFile, load_site
+from contracts.situation import ChannelStatus, Situation
+from simulators import centre_staff, clerk
+from simulators.faults import Fault, FaultDial
+from simulators.file_department import file_drop_table
+from simulators.hub_process import HubProcess, serve_command
+from simulators.ledger import Ledger
+from simulators.plausible import SHARES
+from simulators.rest import RestDepartment, rest_department
+from simulators.senders import Sender
+from simulators.sftp import SftpDepartment, sftp_department
+
+MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+"""Monday, 2 March 2026, nine o'clock in Shanghai: every office has just opened."""
+
+
+class CivilClock:
+    """The time of the city: ``speed`` seconds of it pass in one of ours."""
+
+    def __init__(self, start: datetime, speed: float) -> None:
+        self.speed = speed
+        self._start = start
+        self._began = time.monotonic()
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return self._start + timedelta(seconds=(time.monotonic() - self._began) * self.speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What kind of city. ``faults``: probabilities by situation; ``settings``: more keys of the hub's settings file.
+
+    ``command``: how the hub is started, None: the installed ``onedoor serve``. Seconds are real ones; ``folder`` should have
+    a short path, since a socket lies in it.
+    """
+
+    folder: Path
+    site: Path
+    start: datetime = MONDAY_MORNING
+    speed: float = 600.0
+    seed: int = 1
+    port: int = 0
+    faults: Mapping[Situation, Mapping[Fault, float]] = field(default_factory=dict)
+    shares: Mapping[ResultKind, float] = field(default_factory=lambda: SHARES)
+    reply_delay_seconds: float = 0.2
+    slow_seconds: float = 1.0
+    pace_seconds: float = 0.2
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    command: Sequence[str] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """A running city. ``dials`` hold the counts of injected faults, by system (``clerk`` for paper)."""
+
+    plan: Plan
+    site: Site
+    clock: CivilClock
+    hub: HubProcess
+    dials: dict[str, FaultDial] = field(default_factory=dict)
+    rest: dict[str, RestDepartment] = field(default_factory=dict)
+    sftp: dict[str, SftpDepartment] = field(default_factory=dict)
+    staff: centre_staff.Tally = field(default_factory=centre_staff.Tally)
+    keyed: clerk.Tally = field(default_factory=clerk.Tally)
+    _key: str = ""
+    _people: list[asyncio.Task[Any]] = field(default_factory=list)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _senders: list[Sender] = field(default_factory=list)
+    _places: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything lies."""
+        return self.plan.folder
+
+    @property
+    def database(self) -> Path:
+        """The hub's database."""
+        return self.folder / "data" / "onedoor.db"
+
+    async def start_hub(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start, or start again, at the present time of the city. Raises HubEndedError, TimeoutError."""
+        self.write_settings()
+        await self.hub.start(environment)
+        await self._people_come()
+
+    async def launch_hub(self, environment: Mapping[str, str] | None = None) -> None:
+        """The same without waiting for it to be ready: it may be meant to die on the way."""
+        self.write_settings()
+        await self.hub.launch(environment)
+
+    def write_settings(self) -> None:
+        """The hub's settings file; its clock goes on where the city's stands."""
+        url = self.hub.url
+        values: dict[str, Any] = {
+            "data": str(self.folder / "data"),
+            "site": str(self.plan.site),
+            "secrets": str(self.folder / "keys" / "secrets"),
+            "host": "127.0.0.1",
+            "port": int(url.rpartition(":")[2]),
+            "public_url": url,
+            "allow_demo_keys": True,
+            **self.plan.settings,
+            "clock": {"start": self.clock.now().isoformat(), "speed": self.clock.speed},
+            "systems": self._places,
+        }
+        (self.folder / "onedoor.toml").write_text("".join(_toml(values)), encoding="utf-8")
+
+    async def client_key(self, name: str) -> str:
+        """A new key that reaches everything, made over the hub's local socket as its command line does."""
+        connector = aiohttp.UnixConnector(str(self.folder / "data" / "onedoor.sock"))
+        async with (
+            aiohttp.ClientSession(connector=connector) as http,
+            http.post("http://hub/admin/clients", json={"name": name, "scope": {}}) as answer,
+        ):
+            answer.raise_for_status()
+            made = await answer.json()
+        return str(made["key"])
+
+    async def key(self) -> str:
+        """The key that everybody of this city uses."""
+        if not self._key:
+            self._key = await self.client_key("city")
+        return self._key
+
+    async def sender(self, name: str) -> Sender:
+        """A counter that hands in cases under the source ``urn:onedoor:sample:counter:<name>``. Close it, or use ``async with``."""
+        log = self.folder / "senders" / f"{name}.jsonl"
+        found = Sender(self.hub.url, await self.key(), f"urn:onedoor:sample:counter:{name}", log)
+        self._senders.append(found)
+        return found
+
+    async def _people_come(self) -> None:
+        """The clerk and the staff, once: they know how to wait for a hub that is away."""
+        if self._people:
+            return
+        key, plan = await self.key(), self.plan
+        office = centre_staff.Office(
+            hub=self.hub.url, key=key, sheets=self.folder / "sheets", seed=plan.seed, pace_seconds=plan.pace_seconds
+        )
+        desk = clerk.Desk(
+            folder=self.folder / "sheets",
+            hub=self.hub.url,
+            key=key,
+            ledger=Ledger(self.folder / "ledgers" / "clerk.jsonl"),
+            dial=self.dial("clerk", Situation.PAPER),
+            seed=plan.seed,
+            pace_seconds=plan.pace_seconds,
+        )
+        self._people = [
+            asyncio.create_task(centre_staff.staff(office, self._stop, self.staff)),
+            asyncio.create_task(clerk.clerk(desk, self._stop, self.keyed)),
+            asyncio.create_task(self._returned_cases_go_again()),
+        ]
+
+    async def _people_go(self) -> None:
+        self._stop.set()
+        await asyncio.gather(*self._people, return_exceptions=True)
+
+    def dial(self, name: str, situation: Situation) -> FaultDial:
+        """The fault dial of one system, made at its first use."""
+        if name not in self.dials:
+            seed = self.plan.seed + len(self.dials)
+            self.dials[name] = FaultDial(self.plan.faults.get(situation, {}), seed)
+        return self.dials[name]
+
+    async def _returned_cases_go_again(self) -> None:
+        """Where a department returned a case, the centre mends the papers and hands it in once more."""
+        while not self._stop.is_set():
+            for sender in self._senders:
+                for case_no in list(sender.cases):
+                    view = await self.case(case_no)
+                    if view is not None and view["status"] == "32":
+                        rounds = sum(one["round"] for one in view["deliveries"])
+                        told = {"event": "resubmit", "by": "staff-1"}
+                        await sender.event(f"resubmit-{case_no}-{rounds}", case_no, told)
+            await asyncio.sleep(self.plan.pace_seconds * 2)
+
+    async def case(self, case_no: str) -> dict[str, Any] | None:
+        """A case as the hub shows it; None while the hub is away."""
+        return await self._ask(f"/v1/cases/{case_no}")
+
+    async def tasks(self) -> list[dict[str, Any]]:
+        """The open tasks."""
+        found = await self._ask("/v1/tasks?limit=1000")
+        return list(found["tasks"]) if found else []
+
+    async def _ask(self, path: str) -> dict[str, Any] | None:
+        headers = {"Authorization": f"Bearer {await self.key()}"}
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http,
+                http.get(self.hub.url + path) as answer,
+            ):
+                return await answer.json() if answer.status == 200 else None
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+    async def settled(self, seconds: float = 60.0) -> dict[str, str]:
+        """Wait until every case of every sender has come to its end; the state of each. Raises TimeoutError."""
+        statuses: dict[str, str] = {}
+        async with asyncio.timeout(seconds):
+            while True:
+                for case_no in [one for sender in self._senders for one in sender.cases]:
+                    if statuses.get(case_no) not in ENDED:
+                        view = await self.case(case_no)
+                        statuses[case_no] = view["status"] if view else ""
+                if all(status in ENDED for status in statuses.values()):
+                    return statuses
+                await asyncio.sleep(self.plan.pace_seconds)
+
+    def injected(self) -> dict[str, int]:
+        """Faults injected so far, by kind."""
+        counts: dict[str, int] = {}
+        for dial in self.dials.values():
+            for fault, number in dial.counts.items():
+                counts[fault.value] = counts.get(fault.value, 0) + number
+        return counts
+
+
+ENDED = frozenset({"12", "13", "52", "53", "70", "80"})
+"""Codes of the states after which nothing but archiving follows."""
+
+
+@asynccontextmanager
+async def world(plan: Plan) -> AsyncIterator[World]:
+    """The city, its departments open, its hub not yet started; at the end everybody goes home and the hub is stopped."""
+    for name in ("data", "senders", "ledgers", "sheets", "files", "logs", "keys/secrets"):
+        (plan.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    site = await asyncio.to_thread(load_site, plan.site)
+    url = f"http://127.0.0.1:{plan.port or _free_port()}"
+    command = plan.command or serve_command(plan.folder / "onedoor.toml")
+    hub = HubProcess(command, url, plan.folder / "logs" / "hub.log")
+    city = World(plan=plan, site=site, clock=CivilClock(plan.start, plan.speed), hub=hub)
+    async with AsyncExitStack() as stack:
+        for system in (system for department in site.departments for system in department.systems):
+            await _open(city, system, stack)
+        try:
+            yield city
+        finally:
+            await city._people_go()  # noqa: SLF001 - the world's own other half
+            if hub.running:
+                await hub.stop()
+
+
+async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
+    """The department's own software behind the channel that sends; secrets for every channel."""
+    plan = city.plan
+    values = {name: _secret(plan.folder / "keys" / "secrets" / name) for name in _secret_names(system)}
+    sending = next((one.situation for one in system.channels if one.status is ChannelStatus.SENDING), None)
+    if sending not in (Situation.API, Situation.FILE_DROP):
+        return
+    ledger = stack.enter_context(Ledger(plan.folder / "ledgers" / f"{system.key}.jsonl"))
+    dial = city.dial(system.key, sending)
+    if sending is Situation.API:
+        city.rest[system.key] = department = await stack.enter_async_context(
+            rest_department(
+                system,
+                secret=values.__getitem__,
+                ledger=ledger,
+                dial=dial,
+                hub_url=city.hub.url,
+                seed=plan.seed,
+                reply_delay_seconds=plan.reply_delay_seconds,
+                slow_seconds=plan.slow_seconds,
+                now=city.clock.now,
+                shares=plan.shares,
+                code_lists=city.site.code_lists,
+            )
+        )
+        city._places[system.key] = {"api": {"url": department.url}}  # noqa: SLF001
+        return
+    exchange = stack.enter_context(
+        sftp_department(
+            system,
+            root=plan.folder / "files" / system.key,
+            ledger=ledger,
+            dial=dial,
+            seed=plan.seed,
+            result_delay_seconds=plan.reply_delay_seconds,
+            password=values.get(file_drop_table(system).auth.password or "", ""),
+            shares=plan.shares,
+            code_lists=city.site.code_lists,
+            now=city.clock.now,
+        )
+    )
+    city.sftp[system.key] = exchange
+    city._places[system.key] = {"file_drop": dict(exchange.place)}  # noqa: SLF001
+
+
+def _secret_names(system: SystemFile) -> list[str]:
+    names: list[str] = []
+    for channel in system.channels:
+        if channel.rest is not None:
+            table = RestTable.model_validate(dict(channel.rest))
+            names += [
+                *table.auth.secrets,
+                *([table.callback.secret] if table.callback and table.callback.secret else []),
+            ]
+        if channel.file_drop is not None:
+            password = file_drop_table(system).auth.password
+            names += [password] if password else []
+    return names
+
+
+def _secret(path: Path) -> str:
+    """The value, made at its first use."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(24))
+    return path.read_text()
+
+
+def _free_port() -> int:
+    """A port that nobody uses now. The hub keeps it through all its lives, since senders and departments know it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _toml(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Plain keys first, then tables: enough of TOML for a settings file. JSON strings are TOML strings."""
+    lines = [
+        f"{_name(key)} = {json.dumps(value, ensure_ascii=False)}\n"
+        for key, value in values.items()
+        if not isinstance(value, Mapping)
+    ]
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            table = f"{prefix}{_name(key)}"
+            lines += [f"\n[{table}]\n", *_toml(value, f"{table}.")]
+    return lines
+
+
+def _name(key: str) -> str:
+    return json.dumps(key)
