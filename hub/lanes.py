@@ -7,6 +7,7 @@ stops for its breaker or a hold. It keeps nothing that a restart could lose: wha
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -191,6 +192,10 @@ class Lane:
             await self._judge(error)
             return 0.0 if error is None else LOOK_SECONDS
         due = await core.read(lambda c: outbox.batch_due(c, core.city, self.system, now))
+        if due.last_cut_off is None and channel.batching is not None and channel.batching.cut_offs:
+            # From its first look on the lane misses no cut-off, however long it is stopped in between.
+            await core.commit("first_cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.system, now))
+            due = replace(due, last_cut_off=now)
         sealing, cut_off = self._is_time(due, now)
         if not sealing:
             return self._until_next(due, now)
