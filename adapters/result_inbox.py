@@ -21,6 +21,7 @@ from contracts.errors import TemporaryError
 from contracts.plugin import Runtime
 
 MAX_CONTROL_BYTES = 65_536
+TOO_LARGE = "the file, or its control file, exceeds the budget"
 
 
 class ResultInbox:
@@ -35,19 +36,29 @@ class ResultInbox:
         self._seen: dict[str, tuple[int, float, float]] = {}
 
     async def collect(self) -> AsyncIterator[Sequence[Reply]]:
-        """One sequence a file, by name. Raises DeliveryError when the department cannot be reached."""
+        """One sequence a file, by name. Raises DeliveryError when the department cannot be reached.
+
+        A file that the server will not hand out or let go does not hold up the others; its error comes at the end.
+        """
         listed = {name: (size, at) for name, size, at in await self._folders.list(self._back.dir, self._back.max_files)}
+        trouble: TemporaryError | None = None
         for name in await self._ready(listed):
-            if listed[name][0] > self._back.max_bytes:
-                await self._set_aside(name, "too_large", f"more than {self._back.max_bytes} bytes")
+            try:
+                lines = await self._take(name, listed[name][0])
+            except TemporaryError as error:
+                trouble = _only_this_file(error)
                 continue
-            lines = await self._read(name)
             if lines is None:
                 continue
             now = self._runtime.now()
             replies = [(line, reply_of(self._spec, line, now)) for line in lines]
             yield [reply for _, reply in replies if reply is not None]
-            await self._archive(name, [line for line, reply in replies if line.bad or reply is None])
+            try:
+                await self._archive(name, [line for line, reply in replies if line.bad or reply is None])
+            except TemporaryError as error:
+                trouble = _only_this_file(error)
+        if trouble is not None:
+            raise trouble
 
     async def _ready(self, listed: dict[str, tuple[int, float]]) -> Sequence[str]:
         names = sorted(name for name in listed if self._matcher.fullmatch(name))
@@ -73,20 +84,23 @@ class ResultInbox:
             self._seen[name] = known if known is not None and known[:2] == (size, at) else (size, at, now)
         return [name for name in names if now - self._seen[name][2] >= self._back.stable_seconds]
 
-    async def _read(self, name: str) -> Sequence[Line] | None:
+    async def _take(self, name: str, size: int) -> Sequence[Line] | None:
         """Every line with its verdict; None where the file is none of ours to apply."""
         control = self._back.control_file
+        if size > self._back.max_bytes:
+            await self._set_aside(name, "too_large", TOO_LARGE)
+            return None
         try:
             content = await self._folders.read(f"{self._back.dir}/{name}", self._back.max_bytes)
-            proof = (
-                await self._folders.read(f"{self._back.dir}/{self._control(name)}", MAX_CONTROL_BYTES)
-                if control
-                else b""
-            )
+            marker = f"{self._back.dir}/{self._control(name)}"
+            proof = await self._folders.read(marker, MAX_CONTROL_BYTES) if control else b""
         except TemporaryError as error:
-            if error.code != "no_such_file":
+            if error.code == "no_such_file":
+                return None  # somebody else has taken it since the listing
+            if error.code != "too_large":
                 raise
-            return None  # somebody else has taken it since the listing
+            await self._set_aside(name, "too_large", TOO_LARGE)
+            return None
         if await self._was_done(name, content):
             return None
         try:
@@ -168,3 +182,10 @@ class ResultInbox:
 
     def _control(self, name: str) -> str:
         return control_name(name, self._back.control_file) if self._back.control_file else ""
+
+
+def _only_this_file(error: TemporaryError) -> TemporaryError:
+    """An answer of the server about one file; raises where the connection itself has failed."""
+    if error.code not in {"permission_denied", "refused", "no_such_file", "exists"}:
+        raise error
+    return error

@@ -123,8 +123,6 @@ class SftpFiles:
         """As ``RemoteFiles.rename``. Looks first, since some servers replace although the protocol forbids it."""
 
         def rename(sftp: SftpSession) -> None:
-            if sftp.is_file(new):
-                raise TemporaryError("exists", "the new name is taken")
             try:
                 sftp.rename(old, new)
             except TimeoutError:
@@ -134,6 +132,8 @@ class SftpFiles:
                     raise TemporaryError("exists", "the new name is taken") from None
                 raise
 
+        if self.exists(new):
+            raise TemporaryError("exists", "the new name is taken")
         self._call(rename, lost=OutcomeUnknownError)
 
     def exists(self, path: str) -> bool:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko.common import AUTH_PARTIALLY_SUCCESSFUL
 
 from adapters.file_drop import make
+from adapters.sftp_client import SftpAddress, SftpFiles, SftpLogin, SftpTimeouts
 from contracts.errors import CredentialsError, TemporaryError
+from simulators import sftp_server as sftp_server_module
 from simulators.sftp_server import Account, SftpServer, sftp_server
 from tests.file_world import (
     OUT_NAME,
@@ -166,3 +169,63 @@ async def test_files_given_by_the_runtime_are_used_instead_of_a_connection(sftp:
         other = await stack.enter_async_context(opened(TABLE, sftp, place, port=1))
         await other.check()
     assert sftp.connections == 1
+
+
+async def test_a_call_waits_for_another_only_as_long_as_a_call_may_take(sftp: SftpServer) -> None:
+    address = SftpAddress(host=sftp.host, port=sftp.port, username="onedoor", host_key=sftp.host_key)
+    files = SftpFiles(address, lambda: SftpLogin(password="onedoor"), SftpTimeouts(total_seconds=0.5))
+    files.list("/out", 1)
+    with files._lock, pytest.raises(TemporaryError, match="busy"):
+        files.exists("/out/x")
+    sftp.stand_still()
+    waiting = asyncio.create_task(asyncio.to_thread(files.exists, "/out/x"))
+    await asyncio.sleep(0.1)
+    started = time.monotonic()
+    # Closing does not wait for a call that hangs.
+    files.close()
+    assert time.monotonic() - started < 0.3
+    with pytest.raises(TemporaryError):
+        await waiting
+    sftp.go_on()
+
+
+async def test_only_safe_algorithms_are_spoken(sftp: SftpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paramiko.Transport, "_preferred_macs", ("hmac-sha1", "hmac-md5"))
+    async with opened(TABLE, sftp) as gateway:
+        with pytest.raises((CredentialsError, TemporaryError)):
+            await gateway.check()
+
+
+async def test_a_login_that_wants_more_than_one_proof_needs_staff(
+    sftp: SftpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sftp_server_module._Door, "check_auth_password", lambda *_: AUTH_PARTIALLY_SUCCESSFUL)
+    async with opened(TABLE, sftp) as gateway:
+        with pytest.raises(CredentialsError, match="login"):
+            await gateway.check()
+
+
+async def test_a_server_that_dies_during_the_login_is_no_wrong_password(
+    sftp: SftpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> int:
+        sftp.cut()
+        return 0
+
+    monkeypatch.setattr(sftp_server_module._Door, "check_auth_password", die)
+    async with opened(TABLE, sftp) as gateway:
+        with pytest.raises(TemporaryError):
+            await gateway.check()
+
+
+async def test_a_server_that_is_silent_during_the_login_is_no_wrong_password(
+    sftp: SftpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silence(*_: object) -> int:
+        time.sleep(1.5)
+        return 0
+
+    monkeypatch.setattr(sftp_server_module._Door, "check_auth_password", silence)
+    async with opened(TABLE, sftp) as gateway:
+        with pytest.raises(TemporaryError):
+            await gateway.check()

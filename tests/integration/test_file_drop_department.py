@@ -82,7 +82,7 @@ async def test_a_batch_goes_out_and_every_record_is_acted_on_once_and_answered(
 async def test_every_fault_of_a_department_ends_with_every_record_answered_once(
     tmp_path: Path, sftp_tree: Path
 ) -> None:
-    probabilities = {Fault.REFUSE: 0.2, Fault.LOST_REPLY: 0.2, Fault.TRUNCATED_FILE: 0.25, Fault.DUPLICATE_REPLY: 0.25}
+    probabilities = {Fault.REFUSE: 0.3, Fault.LOST_REPLY: 0.15, Fault.TRUNCATED_FILE: 0.2, Fault.DUPLICATE_REPLY: 0.25}
     dial = FaultDial(probabilities, seed=3)
     sent: set[UUID] = set()
     found: dict[UUID, list[Reply]] = {}

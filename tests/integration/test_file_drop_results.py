@@ -140,7 +140,10 @@ async def test_a_name_that_was_done_before_is_dropped_or_set_aside(sftp: SftpSer
         assert names(sftp_tree / "back") == names(sftp_tree / "back/quarantine") == []
         put_result(sftp_tree, [line(uuid4()), *lines])
         assert await collected(gateway) == []
-    assert len(names(sftp_tree / "back/quarantine")) == 3
+        # Less content than what was done before is other content too.
+        put_result(sftp_tree, [])
+        assert await collected(gateway) == []
+    assert len(names(sftp_tree / "back/quarantine")) == 6
     assert len(names(sftp_tree / "back/done")) == 2
 
 
@@ -169,6 +172,82 @@ async def test_a_file_over_the_budget_is_set_aside_unread(sftp: SftpServer, sftp
         assert await collected(gateway) == []
     (reason,) = (sftp_tree / "back/quarantine").glob("*.reason.txt")
     assert reason.read_text().startswith("too_large")
+
+
+async def test_one_file_that_cannot_be_put_away_does_not_hold_up_the_others(sftp: SftpServer, sftp_tree: Path) -> None:
+    put_result(sftp_tree, [line(uuid4())])
+    put_result(sftp_tree, [line(uuid4())], "WJ_JG_20261124_002.txt")
+    (sftp_tree / "back/done" / BACK_NAME).mkdir()
+    async with opened(TABLE, sftp) as gateway:
+        files = gateway.collect()
+        assert len(await anext(files)) == 1
+        assert len(await anext(files)) == 1
+        with pytest.raises(TemporaryError, match="refused"):
+            await anext(files)
+        assert names(sftp_tree / "back") == ["WJ_JG_20261124_001.ok", BACK_NAME]
+        (sftp_tree / "back/done" / BACK_NAME).rmdir()
+        assert len(await collected(gateway)) == 1
+    assert names(sftp_tree / "back") == []
+
+
+class Ghosts(SftpFiles):
+    """Somebody else takes the files between the listing and the reading; one file shrinks in the listing."""
+
+    def list(self, folder: str, limit: int) -> Sequence[tuple[str, int, float]]:
+        found = [(name, 1, at) for name, _, at in super().list(folder, limit)]
+        return [*found, ("WJ_JG_20261124_007.txt", 1, 0.0), ("WJ_JG_20261124_007.ok", 1, 0.0)]
+
+
+async def test_a_file_that_is_gone_or_has_grown_since_the_listing_harms_nobody(
+    sftp: SftpServer, sftp_tree: Path
+) -> None:
+    put_result(sftp_tree, [line(uuid4())] * 10)
+    put_result(sftp_tree, [], "WJ_JG_20261124_008.txt")
+    address = SftpAddress(host=sftp.host, port=sftp.port, username="onedoor", host_key=sftp.host_key)
+    files = Ghosts(address, lambda: SftpLogin(password="onedoor"), SftpTimeouts())
+    table = {**TABLE, "back": {**TABLE["back"], "max_bytes": 100}}
+    async with opened(table, sftp, Place(given=files)) as gateway:
+        assert await collected(gateway) == [[]]
+    files.close()
+    assert names(sftp_tree / "back") == []
+    (reason,) = (sftp_tree / "back/quarantine").glob("*.reason.txt")
+    assert reason.read_text().startswith("too_large")
+
+
+class Withheld(SftpFiles):
+    """A server that does not hand out one of its files."""
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        if path.endswith("_001.txt"):
+            raise TemporaryError("permission_denied")
+        return super().read(path, max_bytes)
+
+
+async def test_a_file_that_may_not_be_read_is_reported_after_the_others(sftp: SftpServer, sftp_tree: Path) -> None:
+    put_result(sftp_tree, [line(uuid4())])
+    put_result(sftp_tree, [line(uuid4())], "WJ_JG_20261124_002.txt")
+    address = SftpAddress(host=sftp.host, port=sftp.port, username="onedoor", host_key=sftp.host_key)
+    files = Withheld(address, lambda: SftpLogin(password="onedoor"), SftpTimeouts())
+    async with opened(TABLE, sftp, Place(given=files)) as gateway:
+        seen = gateway.collect()
+        assert len(await anext(seen)) == 1
+        with pytest.raises(TemporaryError, match="permission_denied"):
+            await anext(seen)
+    files.close()
+    assert names(sftp_tree / "back/done") == ["WJ_JG_20261124_002.ok", "WJ_JG_20261124_002.txt"]
+
+
+async def test_a_lost_connection_ends_the_collection_at_once(sftp: SftpServer, sftp_tree: Path) -> None:
+    put_result(sftp_tree, [line(uuid4())])
+    put_result(sftp_tree, [line(uuid4())], "WJ_JG_20261124_002.txt")
+    async with opened(TABLE, sftp) as gateway:
+        seen = gateway.collect()
+        await anext(seen)
+        sftp.stand_still()
+        with pytest.raises(TemporaryError, match="timeout"):
+            await anext(seen)
+        sftp.go_on()
+        assert len(await collected(gateway)) == 2
 
 
 class DataFirst(SftpFiles):

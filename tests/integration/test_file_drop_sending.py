@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from adapters.sftp_client import SftpAddress, SftpFiles, SftpLogin, SftpTimeouts
 from contracts.delivery import AwaitingReply
 from contracts.errors import OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import BatchGateway, Collecting, Preparing
 from simulators import sftp_server as sftp_server_module
 from simulators.sftp_server import SftpServer
-from tests.file_world import CSV_TABLE, OUT_NAME, TABLE, batch_of, delivery_of, names, opened, watching
+from tests.file_world import CSV_TABLE, OUT_NAME, TABLE, Place, batch_of, delivery_of, names, opened, watching
 
 
 async def test_the_gateway_has_exactly_the_capabilities_of_a_file_exchange(sftp: SftpServer) -> None:
@@ -151,3 +152,54 @@ async def test_a_server_that_renames_over_files_is_not_given_the_chance(sftp: Sf
         await files.remove("/out/none")
         with pytest.raises(TemporaryError, match="too_large"):
             await files.read("/out/a", 0)
+
+
+class Overtaken(SftpFiles):
+    """Another process of ours places the same batch, or somebody else another file, just before the rename."""
+
+    content = b""
+
+    def rename(self, old: str, new: str) -> None:
+        if not self.exists(new):
+            super().write(new, self.content)
+        super().rename(old, new)
+
+    def exists(self, path: str) -> bool:
+        self.vanish = getattr(self, "vanish", 0) - 1
+        return super().exists(path) or self.vanish == 0
+
+
+async def test_a_name_taken_at_the_last_moment_is_compared_like_any_other(sftp: SftpServer, sftp_tree: Path) -> None:
+    address = SftpAddress(host=sftp.host, port=sftp.port, username="onedoor", host_key=sftp.host_key)
+    files = Overtaken(address, lambda: SftpLogin(password="onedoor"), SftpTimeouts())
+    batch = batch_of(delivery_of())
+    table = {key: value for key, value in TABLE.items() if key != "control_file"}
+    async with opened(table, sftp, Place(given=files)) as gateway:
+        files.content = gateway.seal(batch)
+        assert await gateway.deliver_batch(batch)
+        files.content = b"other"
+        with pytest.raises(PermanentError, match="name_taken"):
+            await gateway.deliver_batch(replace(batch, sequence=2))
+        # The department takes the file between the look and the comparison: it is sent again, under the same name.
+        files.content = gateway.seal(batch)
+        files.vanish = 1
+        assert await gateway.deliver_batch(replace(batch, sequence=3))
+    files.close()
+
+
+async def test_an_empty_batch_is_an_empty_file_with_its_control_file(sftp: SftpServer, sftp_tree: Path) -> None:
+    async with opened(TABLE, sftp) as gateway:
+        assert await gateway.deliver_batch(batch_of()) == {}
+        assert await gateway.deliver_batch(batch_of()) == {}
+    assert (sftp_tree / "out" / OUT_NAME).read_bytes() == b""
+    assert (sftp_tree / "out/WJ_20261124_001.ok").read_text().startswith("rows=0")
+
+
+async def test_a_server_that_keeps_less_than_was_sent_is_found_out(
+    sftp: SftpServer, sftp_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sftp_server_module._File, "write", lambda *_: 0)
+    async with opened(TABLE, sftp) as gateway:
+        with pytest.raises(TemporaryError, match="short_write"):
+            await gateway.deliver_batch(batch_of(delivery_of()))
+    assert OUT_NAME not in names(sftp_tree / "out")

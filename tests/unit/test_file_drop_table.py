@@ -7,8 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.file_drop import make
+from adapters.file_drop_table import FileDropTable
+from adapters.file_records import exchange, record_of, reply_of
+from adapters.record_files import Line
+from contracts.delivery import Completed, Decision
 from contracts.situation import ChannelStatus, Situation
-from tests.file_world import CHECK, REWARD, TABLE, Place, system_of
+from tests.file_world import CHECK, REWARD, SEALED_AT, TABLE, Place, delivery_of, system_of
 
 
 @pytest.mark.parametrize(
@@ -63,3 +67,21 @@ def test_a_host_key_must_be_one() -> None:
     system = system_of(TABLE)
     with pytest.raises(ValidationError, match="ssh-keyscan"):
         make(system, system.channels[0]).open({"host": "h", "username": "u", "host_key": "ssh-ed25519 x"}, Place())
+
+
+def test_a_system_with_one_operation_needs_no_operation_in_its_records() -> None:
+    back = {**TABLE["back"], "record": ["reference", "code", "fields"]}
+    table = FileDropTable.model_validate({**TABLE, "operation_column": None, "back": back, "timezone": "UTC"})
+    alone = exchange(system_of(TABLE, CHECK), table)
+    delivery = delivery_of("check", SFZH="x")
+    assert record_of(alone, delivery) == f"{delivery.id}|!x\r\n".encode()
+    reply = reply_of(alone, Line(number=1, values=(str(delivery.id), "00", "1"), first=str(delivery.id)), SEALED_AT)
+    assert reply is not None
+    assert reply.outcome == Completed(decision=Decision.GRANTED, fields={"found": True})
+    assert reply.happened_at == SEALED_AT
+
+
+@pytest.mark.parametrize("reference", ["", "1", "{00000000-0000-0000-0000-000000000000}", "g" * 32])
+def test_a_line_without_a_delivery_id_is_nobodys(reference: str) -> None:
+    spec = exchange(system_of(TABLE), FileDropTable.model_validate(TABLE))
+    assert reply_of(spec, Line(number=1, values=(reference, "WJ01", "00", "", ""), first=reference), SEALED_AT) is None
