@@ -18,6 +18,9 @@ from sqlmodel import SQLModel
 from hub.store import tables
 from hub.store.connection import StoreRefused, StoreUnavailable
 
+DATABASE = "onedoor.db"
+"""The file in the data folder."""
+
 TABLES = frozenset(
     str(model.__tablename__)
     for model in vars(tables).values()

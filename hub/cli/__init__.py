@@ -1,0 +1,68 @@
+"""The command line. Each command group is a file here; others come from the entry point group ``onedoor.commands``."""
+
+import importlib.metadata
+import sys
+
+import typer
+from typer.core import TyperGroup
+
+from contracts.errors import OnedoorError
+from hub.cli import check, clients, init, migrate, serve
+from hub.client import open_client
+
+GROUP = "onedoor.commands"
+REFUSED = 2
+"""Exit code of a command that could not do its work; the reason stands on stderr in one sentence."""
+
+
+def main() -> None:
+    """The ``onedoor`` script."""
+    try:
+        command_line(sys.argv[1:])
+    except OnedoorError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(REFUSED)
+
+
+def command_line(arguments: list[str]) -> None:
+    """Run one command. Raises OnedoorError, SystemExit."""
+    root = own_commands()
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if named not in root.commands:
+        add_foreign(root, named)
+    root.main(arguments, prog_name="onedoor", obj=open_client)
+
+
+def own_commands() -> TyperGroup:
+    """The commands of the hub itself."""
+    app = typer.Typer(name="onedoor", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    app.callback()(_about)
+    for single in (serve.app, init.app, check.app, migrate.app):
+        app.add_typer(single)
+    app.add_typer(clients.app, name="clients")
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)  # noqa: S101 - an app with a callback is a group
+    return group
+
+
+def _about() -> None:
+    """Onedoor 一门: the hub of a one-stop service centre."""
+
+
+def add_foreign(root: TyperGroup, named: str | None) -> None:
+    """Add commands that other packages bring: the named one, or all of them for the list of commands.
+
+    They are not loaded for our own commands: what they import costs more than most commands take. Raises OnedoorError
+    when the named one cannot be loaded; in the list it is left out.
+    """
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        if named not in (None, entry.name):
+            continue
+        try:
+            found = entry.load()
+        except Exception as error:
+            if named is None:
+                continue
+            raise OnedoorError(f"the command {entry.name} cannot be loaded: {type(error).__name__}: {error}") from error
+        # A typer app with a single command becomes that command, not a group around it.
+        root.add_command(typer.main.get_command(found), entry.name)
