@@ -7,6 +7,7 @@ What it receives, does and answers is in its ledger before anybody can see it. F
     duplicate_reply   the same lines come again: twice in the file, or in a second file
 """
 
+import csv
 import hashlib
 import random
 import shutil
@@ -140,20 +141,25 @@ class FileDepartment:
         if before.exists() and before.read_bytes() != content:
             self.problems[path.name] = "the same name came with other content"
         else:
-            rows = read_rows(self._table, content)
-            wrong = disagreement(control.read_text(), path.name, content, len(rows)) if control else ""
+            try:
+                rows = [(row, self._operation(row)) for row in read_rows(self._table, content)]
+                wrong = disagreement(control.read_text(), path.name, content, len(rows)) if control else ""
+            except (LookupError, ValueError, csv.Error) as error:
+                rows, wrong = [], type(error).__name__
             if wrong:
-                self.problems[path.name] = f"the control file says another {wrong}"
+                self.problems[path.name] = f"not readable, or the control file says otherwise: {wrong}"
             else:
-                for row in rows:
-                    self._receive(row)
+                for row, operation in rows:
+                    self._receive(row, operation)
         shutil.move(path, before)
         if control:
             shutil.move(control, self._taken / control.name)
 
-    def _receive(self, row: Sequence[str]) -> None:
+    def _operation(self, row: Sequence[str]) -> Operation:
+        return self._by_code[row[1]] if self._table.operation_column else next(iter(self._by_code.values()))
+
+    def _receive(self, row: Sequence[str], operation: Operation) -> None:
         delivery_id = ledger_id(row[0])
-        operation = self._by_code[row[1]] if self._table.operation_column else next(iter(self._by_code.values()))
         digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
         self._log("arrival", delivery_id, operation, digest)
         self._arrivals[delivery_id] = arrival = self._arrivals.get(delivery_id, 0) + 1

@@ -147,14 +147,21 @@ def test_a_department_refuses_what_its_control_file_disproves(tmp_path: Path) ->
     with Ledger(tmp_path / "ledger") as ledger:
         worker = FileDepartment(system_of(TABLE), tmp_path / "tree", habits(), ledger=ledger, dial=None)
         out = tmp_path / "tree/out"
+        unreadable = (b"c|!WJ77|!x\r\n", b"c|!WJ02|!\xff\r\n", b"c\r\n")
         for name, content, control in (
             (OUT_NAME, b"a|!WJ02|!x\r\n", "rows=2"),
             (OUT_NAME, b"b|!WJ02|!x\r\n", "rows=1"),
+            *((f"WJ_20261124_10{number}.txt", content, "rows=1") for number, content in enumerate(unreadable)),
         ):
             (out / name).write_bytes(content)
             (out / name).with_suffix(".ok").write_text(control)
             worker.take()
-        assert worker.problems == {OUT_NAME: "the same name came with other content"}
+        assert worker.problems.pop(OUT_NAME) == "the same name came with other content"
+        assert [problem.split()[-1] for problem in worker.problems.values()] == [
+            "KeyError",
+            "UnicodeDecodeError",
+            "IndexError",
+        ]
         assert names(out) == []
         assert ledger.effects("a") == ledger.effects("b") == 0
 
