@@ -25,18 +25,10 @@ def insert_sealed(connection: Connection, city: City, batch: dict[str, Any], at:
     connection.insert(
         "batch", {"region": city.region, "state": BatchState.SEALED.value, "sealed_at": at, "changed_at": at, **batch}
     )
-    chain = Chain(connection, city.region, f"system:{batch['system']}", at)
-    chain.add(
-        "batch",
-        batch["id"],
-        "open",
-        "sealed",
-        "hub",
-        sequence=batch["sequence"],
-        members=batch["members"],
-        digest=batch["digest"],
-    )
-    chain.write(connection)
+    chain = Chain(city.region, f"system:{batch['system']}", at)
+    codes = {name: batch[name] for name in ("sequence", "members", "digest")}
+    chain.add("batch", batch["id"], "open", "sealed", codes)
+    chain.write(connection, "hub")
 
 
 def find(connection: Connection, city: City, batch: str) -> Row | None:
@@ -51,9 +43,9 @@ def move(connection: Connection, city: City, row: Row, state: BatchState, at: in
     if row["state"] == state:
         return
     states.check(states.Machine.BATCH, row["state"], state)
-    chain = Chain(connection, city.region, f"system:{row['system']}", at)
-    chain.add("batch", row["id"], row["state"], state.value, "hub", sequence=row["sequence"])
-    chain.write(connection)
+    chain = Chain(city.region, f"system:{row['system']}", at)
+    chain.add("batch", row["id"], row["state"], state.value, {"sequence": row["sequence"]})
+    chain.write(connection, "hub")
     row["state"] = state.value
     connection.update("batch", {"region": city.region, "id": row["id"]}, {"state": state.value, "changed_at": at})
 

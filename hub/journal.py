@@ -1,13 +1,13 @@
 """The journal: every state change, written in the transaction that makes it (R7).
 
-A chain a case (and ``system:<name>`` for what happens to a lane or a batch). An entry's hash is SHA-256 over the hash before
-it and the entry's canonical JSON: ``[region, chain, seq, at, kind, subject, from, to, by, detail]`` as compact ASCII-safe
-UTF-8 JSON, ``detail`` being itself a JSON text. Entries hold ids, codes, times and commitments, never personal data.
+A chain a case (and ``system:<name>`` for what happens to a lane or a batch); an entry a unit of work, with all the changes that
+the unit made on the chain. ``changes`` is compact JSON: ``[[kind, subject, from, to, {codes}], ..]``. An entry's hash is
+SHA-256 over the hash before it (64 hex digits, ASCII) followed by the compact JSON of ``[region, chain, seq, at, by, changes]``,
+``changes`` being a JSON text inside it. Entries hold ids, codes, times and commitments, never personal data.
 """
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 
@@ -20,65 +20,49 @@ Codes = Mapping[str, str | int | bool | None]
 
 
 class Chain:
-    """The entries one unit of work adds to one chain; ``write`` puts them and the new head into the transaction."""
+    """The changes that one unit of work makes on one chain; ``write`` puts them into the transaction as one entry."""
 
-    __slots__ = ("_at", "_entries", "_head", "_new", "_region", "_seq", "name")
+    __slots__ = ("_changes", "_new", "_region", "at", "name")
 
-    def __init__(self, connection: Connection, region: str, name: str, at: int, *, new: bool = False) -> None:
+    def __init__(self, region: str, name: str, at: int, *, new: bool = False) -> None:
         """``at``: milliseconds UTC. ``new`` spares the look-up for a chain that cannot exist yet."""
-        head = (
-            None
-            if new
-            else connection.row(
-                "SELECT seq, head FROM chain WHERE region = :region AND name = :name", {"region": region, "name": name}
-            )
-        )
         self.name = name
+        self.at = at
         self._region = region
-        self._at = at
-        self._new = head is None
-        self._seq: int = head["seq"] if head else 0
-        self._head: str = head["head"] if head else EMPTY
-        self._entries: list[dict[str, Any]] = []
+        self._new = new
+        self._changes: list[tuple[str, str, str | None, str | None, Codes]] = []
 
-    def add(self, kind: str, subject: str, from_state: str | None, to_state: str | None, by: str, **codes: Any) -> None:
-        """One state change of ``subject`` (a step, a delivery id, a task id ..)."""
-        self._seq += 1
-        detail = orjson.dumps(codes, option=orjson.OPT_SORT_KEYS).decode() if codes else "{}"
-        self._head = entry_hash(
-            self._head, (self._region, self.name, self._seq, self._at, kind, subject, from_state, to_state, by, detail)
-        )
-        self._entries.append(
+    def add(self, kind: str, subject: str, from_state: str | None, to_state: str | None, codes: Codes) -> None:
+        """One change of ``subject`` (a step, a delivery id, a task id ..)."""
+        self._changes.append((kind, subject, from_state, to_state, codes))
+
+    def write(self, connection: Connection, by: str) -> None:
+        """Put the entry into the transaction. ``by``: who caused it (``hub``, a staff or client reference)."""
+        if not self._changes:
+            return
+        before = None if self._new else connection.row(_LAST, {"region": self._region, "chain": self.name})
+        seq = before["seq"] + 1 if before else 1
+        changes = orjson.dumps(self._changes).decode()
+        entry = (self._region, self.name, seq, self.at, by, changes)
+        connection.insert(
+            "journal",
             {
                 "region": self._region,
                 "chain": self.name,
-                "seq": self._seq,
-                "at": self._at,
-                "kind": kind,
-                "subject": subject,
-                "from_state": from_state,
-                "to_state": to_state,
+                "seq": seq,
+                "at": self.at,
                 "by": by,
-                "detail": detail,
-                "hash": self._head,
-            }
+                "changes": changes,
+                "hash": entry_hash(before["hash"] if before else EMPTY, entry),
+            },
         )
-
-    def write(self, connection: Connection) -> None:
-        """Put the entries and the head into the transaction."""
-        if not self._entries:
-            return
-        connection.insert_many("journal", self._entries)
-        head = {"seq": self._seq, "head": self._head}
-        key = {"region": self._region, "name": self.name}
-        if self._new:
-            connection.insert("chain", {**key, **head})
-            self._new = False
-        else:
-            connection.update("chain", key, head)
-        self._entries = []
+        self._changes = []
+        self._new = False
 
 
-def entry_hash(before: str, entry: tuple[str | int | None, ...]) -> str:
-    """The hash of an entry, lower-case hex."""
+_LAST = "SELECT seq, hash FROM journal WHERE region = :region AND chain = :chain ORDER BY seq DESC LIMIT 1"
+
+
+def entry_hash(before: str, entry: tuple[str, str, int, int, str, str]) -> str:
+    """The hash of an entry (region, chain, seq, at, by, changes), lower-case hex."""
     return hashlib.sha256(before.encode() + orjson.dumps(entry)).hexdigest()

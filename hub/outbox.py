@@ -82,9 +82,9 @@ def _mark_claimed(connection: Connection, city: City, rows: list[Row], by: str, 
     for row in rows:
         states.check(Machine.DELIVERY, row["state"], DeliveryState.CLAIMED)
         row.update(state=DeliveryState.CLAIMED.value, fence=row["fence"] + 1, claimed_by=by, lease_until=lease_until)
-        chain = Chain(connection, city.region, row["case_no"], at)
-        chain.add("delivery", row["id"], "due", "claimed", by, fence=row["fence"])
-        chain.write(connection)
+        chain = Chain(city.region, row["case_no"], at)
+        chain.add("delivery", row["id"], "due", "claimed", {"fence": row["fence"]})
+        chain.write(connection, by)
     connection.run_many(
         "UPDATE delivery SET state = 'claimed', fence = :fence, claimed_by = :claimed_by, lease_until = :lease_until"
         " WHERE region = :region AND id = :id",
@@ -108,9 +108,9 @@ def give_back(connection: Connection, city: City, claims: list[Row], at: int) ->
 
 def _release(connection: Connection, city: City, row: Row, at: int) -> None:
     states.check(Machine.DELIVERY, row["state"], DeliveryState.DUE)
-    chain = Chain(connection, city.region, row["case_no"], at)
-    chain.add("delivery", row["id"], "claimed", "due", "hub", cause="lease_lost")
-    chain.write(connection)
+    chain = Chain(city.region, row["case_no"], at)
+    chain.add("delivery", row["id"], "claimed", "due", {"cause": "lease_lost"})
+    chain.write(connection, "hub")
     connection.update(
         "delivery",
         {"region": city.region, "id": row["id"]},

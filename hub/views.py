@@ -1,6 +1,7 @@
 """The read model: what the API tells about a case, for a sender whose scope covers it. Reads only, never moves anything."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -48,7 +49,7 @@ def case_view(connection: Connection, region: str, keys: Keys, client: Client, c
             _delivery(one, tuple(tries[one["id"]])) for one in reading.deliveries(connection, region, case_no)
         ),
         tasks=tuple(task_view(task) for task in reading.tasks(connection, region, case_no)),
-        journal=tuple(_entry(entry) for entry in reading.journal(connection, region, case_no)),
+        journal=tuple(line for entry in reading.journal(connection, region, case_no) for line in _lines(entry)),
     )
 
 
@@ -132,17 +133,19 @@ def _attempt(row: Row) -> AttemptView:
     )
 
 
-def _entry(row: Row) -> JournalView:
-    return JournalView(
-        seq=row["seq"],
-        at=moment(row["at"]),
-        kind=row["kind"],
-        subject=row["subject"],
-        from_state=row["from_state"],
-        to_state=row["to_state"],
-        by=row["by"],
-        hash=row["hash"],
-    )
+def _lines(row: Row) -> Iterator[JournalView]:
+    """The changes of one entry, a line each."""
+    for kind, subject, from_state, to_state, _ in orjson.loads(row["changes"]):
+        yield JournalView(
+            seq=row["seq"],
+            at=moment(row["at"]),
+            kind=kind,
+            subject=subject,
+            from_state=from_state,
+            to_state=to_state,
+            by=row["by"],
+            hash=row["hash"],
+        )
 
 
 def _optional(at: int | None) -> datetime | None:

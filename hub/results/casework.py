@@ -50,7 +50,7 @@ class Casework:
         self.case_no: str = row["case_no"]
         self.item: Item = city.item(row["item"], row["item_version"])
         self.definitions: dict[str, Step] = {step.id: step for step in self.item.steps}
-        self.chain = Chain(connection, city.region, self.case_no, at, new=new)
+        self.chain = Chain(city.region, self.case_no, at, new=new)
         self.wakes: dict[str, int] = {}
         self.new = new
         self._changed: set[str] = set()
@@ -152,7 +152,7 @@ class Casework:
 
     def log(self, kind: str, subject: str, before: str | None, after: str | None, **codes: Any) -> None:
         """A journal entry of this case."""
-        self.chain.add(kind, subject, before, after, self.by, **codes)
+        self.chain.add(kind, subject, before, after, codes)
 
     def add_steps(self, names: frozenset[str], systems: Mapping[str, str]) -> None:
         """Create the named steps, blocked, with the system that each is frozen to (R2)."""
@@ -289,7 +289,7 @@ class Casework:
                 "case_step", {**self._case(), "step": name}, {column: row[column] for column in changed}
             )
         self._changed_steps.clear()
-        self.chain.write(self.connection)
+        self.chain.write(self.connection, self.by)
         return Change(case_no=self.case_no, status=self.row["status"], verdict=verdict, wakes=tuple(self.wakes.items()))
 
     def _case(self) -> dict[str, Any]:

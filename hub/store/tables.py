@@ -325,29 +325,15 @@ class LaneRow(SQLModel, table=True):
     last_cut_off: int | None = Field(default=None, sa_column=_time(optional=True))
 
 
-class Chain(SQLModel, table=True):
-    """The head of one journal chain (a case number, or ``system:<name>``)."""
-
-    __tablename__ = "chain"
-    region: str = Field(primary_key=True)
-    name: str = Field(primary_key=True)
-    seq: int
-    head: str
-
-
 class JournalRow(SQLModel, table=True):
-    """One state change. ``hash`` covers all other columns and the hash before; ``detail`` is JSON of codes and digests."""
+    """The changes of one unit of work on one chain. ``hash`` covers all other columns and the hash before (``hub.journal``)."""
 
     __tablename__ = "journal"
     region: str = Field(primary_key=True)
     chain: str = Field(primary_key=True)
     seq: int = Field(primary_key=True)
     at: int = Field(sa_column=_time())
-    kind: str
-    subject: str
-    from_state: str | None = None
-    to_state: str | None = None
     by: str
-    detail: str
+    changes: str
     hash: str
     __table_args__ = (CheckConstraint("seq > 0"),)

@@ -106,14 +106,6 @@ def upgrade() -> None:
     )
 
     op.create_table(
-        "chain",
-        _column("region", sa.String()),
-        _column("name", sa.String()),
-        _column("seq", sa.Integer()),
-        _column("head", sa.String()),
-        sa.PrimaryKeyConstraint("region", "name"),
-    )
-    op.create_table(
         "client",
         _column("region", sa.String()),
         _column("id", sa.String()),
@@ -207,12 +199,8 @@ def upgrade() -> None:
         _column("chain", sa.String()),
         _column("seq", sa.Integer()),
         _column("at", sa.BigInteger()),
-        _column("kind", sa.String()),
-        _column("subject", sa.String()),
-        sa.Column("from_state", sa.String(), nullable=True),
-        sa.Column("to_state", sa.String(), nullable=True),
         _column("by", sa.String()),
-        _column("detail", sa.String()),
+        _column("changes", sa.String()),
         _column("hash", sa.String()),
         sa.CheckConstraint("seq > 0"),
         sa.PrimaryKeyConstraint("region", "chain", "seq"),
