@@ -61,7 +61,8 @@ class CivilClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What kind of city. ``faults``: probabilities by situation; ``settings``: more keys of the hub's settings file.
+    """What kind of city. ``faults``: probabilities by situation; ``due_faults``: those that must come once at least, shared out
+    over its systems; ``settings``: more keys of the hub's settings file.
 
     ``command``: how the hub is started, None: the installed ``onedoor serve``. Seconds are real ones; ``folder`` should have
     a short path, since a socket lies in it.
@@ -74,6 +75,7 @@ class Plan:
     seed: int = 1
     port: int = 0
     faults: Mapping[Situation, Mapping[Fault, float]] = field(default_factory=dict)
+    due_faults: Mapping[Situation, Sequence[Fault]] = field(default_factory=dict)
     shares: Mapping[ResultKind, float] = field(default_factory=lambda: SHARES)
     reply_delay_seconds: float = 0.2
     slow_seconds: float = 1.0
@@ -193,16 +195,24 @@ class World:
     def dial(self, name: str, situation: Situation) -> FaultDial:
         """The fault dial of one system, made at its first use."""
         if name not in self.dials:
-            seed = self.plan.seed + len(self.dials)
-            self.dials[name] = FaultDial(self.plan.faults.get(situation, {}), seed)
+            number = len(self.dials)
+            due = self.plan.due_faults.get(situation, ())
+            # Each system begins with another one, so that a short run has them all.
+            turn = number % len(due) if due else 0
+            self.dials[name] = FaultDial(
+                self.plan.faults.get(situation, {}), self.plan.seed + number, (*due[turn:], *due[:turn])
+            )
         return self.dials[name]
 
     async def _returned_cases_go_again(self) -> None:
         """Where a department returned a case, the centre mends the papers and hands it in once more."""
+        over: set[str] = set()
         while not self._stop.is_set():
             for sender in self._senders:
-                for case_no in list(sender.cases):
+                for case_no in [one for one in sender.cases if one not in over]:
                     view = await self.case(case_no)
+                    if view is not None and view["status"] in ENDED:
+                        over.add(case_no)
                     if view is not None and view["status"] == "32":
                         rounds = sum(one["round"] for one in view["deliveries"])
                         told = {"event": "resubmit", "by": "staff-1"}
