@@ -1,9 +1,10 @@
 """What a unit of work must know of its city: catalogue, operations, calendar, keys. Nothing here changes while it runs."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import jmespath
 from contracts.catalogue import Item, Operation
@@ -11,7 +12,6 @@ from contracts.errors import OnedoorError
 from contracts.records import Fields, record
 from contracts.situation import Situation
 from contracts.site import Centre
-from jmespath.parser import ParsedResult
 
 from hub.clock import Calendar
 from hub.keys import Keys
@@ -86,19 +86,36 @@ class City:
 
 
 @cache
-def compiled(expression: str) -> ParsedResult:
-    """A JMESPath expression, parsed once."""
-    return jmespath.compile(expression)
+def source(expression: str) -> Callable[[Mapping[str, Any]], Any]:
+    """A JMESPath expression, compiled once. Most are plain paths, which need no interpreter (a tenth of the time)."""
+    if _PLAIN_PATH.fullmatch(expression):
+        return _walk(tuple(expression.split(".")))
+    return cast(Callable[[Mapping[str, Any]], Any], jmespath.compile(expression).search)
+
+
+_PLAIN_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def _walk(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
+    def walk(context: Mapping[str, Any]) -> Any:
+        found: Any = context
+        for name in names:
+            if not isinstance(found, Mapping):
+                return None
+            found = found.get(name)
+        return found
+
+    return walk
 
 
 def holds(condition: str | None, context: Mapping[str, Any]) -> bool:
     """Whether a condition is true over the case; no condition is true."""
-    return condition is None or bool(compiled(condition).search(context))
+    return condition is None or bool(source(condition)(context))
 
 
 def minimised(operation: Operation, context: Mapping[str, Any]) -> Fields:
     """Only the fields of the operation's allow-list; optional ones that are absent are left out."""
-    found = {field.name: compiled(field.source).search(context) for field in operation.request}
+    found = {field.name: source(field.source)(context) for field in operation.request}
     return {name: value for name, value in found.items() if value is not None}
 
 

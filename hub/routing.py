@@ -1,6 +1,7 @@
 """Content-Based Router: a case and its item version -> what may start now. Pure; the results module moves the steps."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from contracts.catalogue import Item, Step
 from contracts.records import record
@@ -16,11 +17,10 @@ SERVING = frozenset({"deliver", "hand_out"})
 NOT_ANSWERED = "not_answered"
 
 
-@record
-class Standing:
-    """Where a step stands: its state, and the mark of a source that stayed silent."""
+class Standing(NamedTuple):
+    """Where a step stands: its state (``hub.states.StepState``), and the mark of a source that stayed silent."""
 
-    state: StepState
+    state: str
     mark: str | None = None
 
 
@@ -36,7 +36,7 @@ def ready(item: Item, standing: Mapping[str, Standing], holds: Callable[[str | N
     """Steps that may start, in the order of the item. A step without a standing does not exist yet (not accepted)."""
     for step in item.steps:
         here = standing.get(step.id)
-        if here and here.state is StepState.BLOCKED and may_start(step, standing):
+        if here and here.state == StepState.BLOCKED and may_start(step, standing):
             yield Start(step=step, skip=not holds(step.when))
 
 

@@ -19,6 +19,7 @@ from hub.numbers import time_ordered_uuid
 from hub.results.errors import NotFoundHere
 from hub.routing import Standing
 from hub.store.connection import Connection, Row
+from hub.store.tables import CaseFile
 
 FAR = 4_102_444_800_000
 """Milliseconds of the year 2100: "no limit" in a column that must sort."""
@@ -33,6 +34,9 @@ class Change:
     verdict: str = "applied"
     wakes: tuple[tuple[str, int], ...] = ()
 
+
+_CASE_COLUMNS = ", ".join(str(name) for name in CaseFile.model_fields if name != "sealed_data")
+"""What a person handed in is read only when it is needed: it is most of the row."""
 
 _UNTOUCHED: Row = dict.fromkeys(("mark", "decision", "opened_at", "closed_at", "silent_at", "sealed_reply"))
 
@@ -61,7 +65,7 @@ class Casework:
     def load(cls, connection: Connection, city: City, case_no: str, at: int, by: str) -> "Casework":
         """Lock the case row first (R7), so that parallel parts settle one after the other. Raises NotFoundHere."""
         row = connection.row(
-            "SELECT * FROM case_file WHERE region = :region AND case_no = :case_no",
+            f"SELECT {_CASE_COLUMNS} FROM case_file WHERE region = :region AND case_no = :case_no",
             {"region": city.region, "case_no": case_no},
         )
         if row is None:
@@ -76,7 +80,11 @@ class Casework:
     @cached_property
     def data(self) -> dict[str, Any]:
         """Applicant, agent, form and materials."""
-        found: dict[str, Any] = orjson.loads(self.key.unseal(self.row["sealed_data"], "data"))
+        row = self.connection.row(
+            "SELECT sealed_data FROM case_file WHERE region = :region AND case_no = :case_no", self._case()
+        )
+        assert row is not None  # noqa: S101 - the case row is locked by this unit
+        found: dict[str, Any] = orjson.loads(self.key.unseal(row["sealed_data"], "data"))
         return found
 
     @cached_property
@@ -91,9 +99,7 @@ class Casework:
 
     def standing(self) -> dict[str, Standing]:
         """What routing looks at."""
-        return {
-            name: Standing(state=states.StepState(row["state"]), mark=row["mark"]) for name, row in self.steps.items()
-        }
+        return {name: Standing(row["state"], row["mark"]) for name, row in self.steps.items()}
 
     def context(self) -> dict[str, Any]:
         """The roots of conditions and sources (``contracts.catalogue``), without ``joined`` and ``row``."""

@@ -9,6 +9,7 @@ from contracts.records import record
 
 from hub import states
 from hub.city import City, milliseconds, moment
+from hub.journal import Chain
 from hub.results import cases
 from hub.results.casework import Casework, Change
 from hub.results.errors import LeaseLost
@@ -68,48 +69,51 @@ def begin(
 
     Raises LeaseLost when the claim was voided meanwhile.
     """
-    row = find_delivery(connection, city, claim["id"])
-    if row is None or row["state"] != DeliveryState.CLAIMED or row["fence"] != claim["fence"]:
-        raise LeaseLost(claim["id"])
-    work = Casework.load(connection, city, row["case_no"], at, "hub")
-    number = row["attempts"] + 1
+    number, delivery = claim["attempts"] + 1, claim["id"]
+    states.check(Machine.DELIVERY, DeliveryState.CLAIMED, DeliveryState.SENDING)
+    ours = connection.run(
+        _BEGIN,
+        {
+            "region": city.region,
+            "id": delivery,
+            "fence": claim["fence"],
+            "attempts": number,
+            "batch": batch or claim["batch"],
+        },
+    )
+    if ours == 0:
+        raise LeaseLost(delivery)
     connection.insert(
         "attempt",
         {
             "region": city.region,
-            "delivery": row["id"],
+            "delivery": delivery,
             "number": number,
-            "case_no": row["case_no"],
+            "case_no": claim["case_no"],
             "situation": situation,
-            "fence": row["fence"],
+            "fence": claim["fence"],
             "state": AttemptState.STARTED.value,
-            "possible_duplicate": row["possible_duplicate"],
+            "possible_duplicate": claim["possible_duplicate"],
             "batch": batch,
             "started_at": at,
         },
     )
     if payload is not None:
-        connection.insert(
-            "payload",
-            {
-                "region": city.region,
-                "delivery": row["id"],
-                "situation": situation,
-                "sealed_body": work.key.seal(payload, "payload"),
-            },
-        )
-    work.set_delivery(
-        row,
-        DeliveryState.SENDING,
-        "attempt_committed",
-        attempts=number,
-        unfinished=row["unfinished"] + 1,
-        batch=batch or row["batch"],
-        claimed_by=claim["claimed_by"],
-    )
-    work.log("attempt", f"{row['id']}/{number}", None, "started", possible_duplicate=bool(row["possible_duplicate"]))
-    work.save()
-    return Begun(delivery=row["id"], number=number, fence=row["fence"])
+        sealed = city.keys.case_key(claim["sealed_key"]).seal(payload, "payload")
+        key = {"region": city.region, "delivery": delivery, "situation": situation}
+        connection.insert("payload", {**key, "sealed_body": sealed})
+    chain = Chain(city.region, claim["case_no"], at)
+    chain.add("delivery", delivery, "claimed", "sending", {"cause": "attempt_committed", "batch": batch})
+    doubtful = bool(claim["possible_duplicate"])
+    chain.add("attempt", f"{delivery}/{number}", None, "started", {"possible_duplicate": doubtful})
+    chain.write(connection, "hub")
+    return Begun(delivery=delivery, number=number, fence=claim["fence"])
+
+
+_BEGIN = (
+    "UPDATE delivery SET state = 'sending', cause = 'attempt_committed', attempts = :attempts, unfinished = unfinished + 1,"
+    " batch = :batch, lease_until = NULL WHERE region = :region AND id = :id AND state = 'claimed' AND fence = :fence"
+)
 
 
 def attempt_ended(

@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from dataclasses import asdict
+
 import orjson
 from contracts.catalogue import Item, StepKind
-from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind, TaskCompletion
-from contracts.records import adapter, record
+from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind
+from contracts.records import record
 
 from hub import routing
-from hub.case_states import CASE_STATES, CaseState, Event
+from hub.case_states import CaseState, Event
 from hub.city import City, moment
 from hub.clock import deemed_accepted
 from hub.numbers import case_number
@@ -61,8 +63,12 @@ def _new_case(connection: Connection, city: City, new: NewCase, at: int) -> Case
     application = new.application
     key = city.keys.new_case_key()
     accepting = application.accepting_centre or application.receiving_centre
-    data = adapter(CaseApplication).dump_python(application, mode="json")
-    content = {name: data[name] for name in ("applicant", "agent", "form", "materials")}
+    content = {
+        "applicant": application.applicant,
+        "agent": application.agent,
+        "form": application.form,
+        "materials": [asdict(material) for material in application.materials],
+    }
     row: Row = {
         "region": city.region,
         "case_no": _next_case_number(connection, city, application.receiving_centre, at),
@@ -296,7 +302,7 @@ def replace_data(work: Casework, told: CaseEvent) -> None:
         if given is not None:
             data[root] = {**(data.get(root) or {}), **given}
     if told.materials is not None:
-        data["materials"] = adapter(tuple).dump_python(told.materials, mode="json")
+        data["materials"] = [asdict(material) for material in told.materials]
     work.data = data
     body = orjson.dumps(data)
     work.set(sealed_data=work.key.seal(body, "data"))
@@ -325,11 +331,3 @@ def time_passed(connection: Connection, city: City, case_no: str, at: int) -> Ch
     if silent:
         steps.advance(work)
     return work.save()
-
-
-def described(status: str) -> str:
-    """The English name of a case state, for messages."""
-    return CASE_STATES[CaseState(status)].name_en
-
-
-__all__ = ["NewCase", "TaskCompletion", "accept", "described", "event", "known", "receive", "time_passed"]

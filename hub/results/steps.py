@@ -8,7 +8,7 @@ from contracts.records import Fields
 
 from hub import routing
 from hub.clock import due_at
-from hub.city import compiled, holds, milliseconds, minimised, moment
+from hub.city import holds, milliseconds, minimised, moment, source
 from hub.results import cases
 from hub.results.casework import Casework
 from hub.states import DeliveryState, SourceMark, StepState
@@ -66,7 +66,7 @@ def _send(work: Casework, step: str, operation: Operation, context: dict[str, An
     if operation.repeat is None:
         subjects: list[tuple[str, Any]] = [("", None)]
     else:
-        table = compiled(operation.repeat).search(context) or []
+        table = source(operation.repeat)(context) or []
         subjects = [(str(number), line) for number, line in enumerate(table, 1)]
     for subject, line in subjects:
         before = latest.get(subject)

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 from contracts.delivery import AwaitingReply, Completed, Outcome, Reply, Returned
 from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
-from contracts.records import adapter
 
 from hub import batches, states
 from hub.city import City, milliseconds
@@ -15,16 +14,24 @@ from hub.results.casework import Casework, Change
 from hub.results.sheets import issue_sheet
 from hub.states import DeliveryState, Machine
 from hub.store.connection import Connection, Row
+from hub.store.tables import DeliveryRow
 
-Settled = Completed | Returned
+_COLUMNS = ", ".join(str(name) for name in DeliveryRow.model_fields if name != "sealed_fields")
 
 
 def canonical(outcome: Outcome | DeliveryError) -> bytes:
     """The mapped reply as canonical JSON: what its digest covers and what is kept of it."""
     if isinstance(outcome, DeliveryError):
         return orjson.dumps({"error": type(outcome).__name__, "code": outcome.code})
-    body = adapter(type(outcome)).dump_python(outcome, mode="json")
-    return orjson.dumps({"kind": type(outcome).__name__, **body}, option=orjson.OPT_SORT_KEYS)
+    body = {"kind": type(outcome).__name__, **{name: getattr(outcome, name) for name in _SAID[type(outcome)]}}
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+_SAID = {
+    Completed: ("decision", "fields", "documents"),
+    Returned: ("reason_code", "wanted"),
+    AwaitingReply: ("department_ref", "next_poll_at"),
+}
 
 
 def reply(connection: Connection, city: City, system: str, answer: Reply, at: int, cause: str = "reply") -> Change:
@@ -40,7 +47,7 @@ def reply(connection: Connection, city: City, system: str, answer: Reply, at: in
 def find_delivery(connection: Connection, city: City, delivery: str) -> Row | None:
     """The row of a delivery id."""
     return connection.row(
-        "SELECT * FROM delivery WHERE region = :region AND id = :id", {"region": city.region, "id": delivery}
+        f"SELECT {_COLUMNS} FROM delivery WHERE region = :region AND id = :id", {"region": city.region, "id": delivery}
     )
 
 
@@ -50,16 +57,15 @@ def apply_reply(work: Casework, row: Row, outcome: Outcome | DeliveryError, caus
     if isinstance(outcome, AwaitingReply):
         return _acknowledged(work, row, outcome, cause)
     digest = hashlib.sha256(work.key.commit(body).encode()).hexdigest()
-    if _seen(work, row, digest):
-        return "duplicate"
     state = DeliveryState(row["state"])
     target, columns = _target(outcome, state, work)
-    if target is None or not states.is_legal(Machine.DELIVERY, state, target):
-        verdict = _out_of_turn(work, row, state, outcome)
-    else:
-        verdict = "applied"
-    record_reply(work, row, outcome, digest, body, verdict, happened_at)
-    if verdict == "applied" and target is not None:
+    legal = target is not None and states.is_legal(Machine.DELIVERY, state, target)
+    verdict = "applied" if legal else _verdict_out_of_turn(state, outcome)
+    if not record_reply(work, row, outcome, digest, body, verdict, happened_at):
+        return "duplicate"
+    if verdict == "contradiction":
+        _ask_about(work, row)
+    if target is not None and legal:
         real_cause = "late_reply" if state is DeliveryState.DEAD else cause
         if state is DeliveryState.CLAIMED:
             columns["fence"] = row["fence"] + 1
@@ -87,36 +93,25 @@ def _target(
     return None, {}
 
 
-def _out_of_turn(work: Casework, row: Row, state: DeliveryState, outcome: Outcome | DeliveryError) -> str:
-    """A reply that moves nothing: late for a cancelled delivery, a contradiction to a settled one."""
+def _verdict_out_of_turn(state: DeliveryState, outcome: Outcome | DeliveryError) -> str:
+    """Of a reply that moves nothing: late for a cancelled delivery, a contradiction to a settled one."""
     if not isinstance(outcome, Completed | Returned):
         return "ignored"
-    if state is DeliveryState.CANCELLED:
-        return "late"
+    return "late" if state is DeliveryState.CANCELLED else "contradiction"
+
+
+def _ask_about(work: Casework, row: Row) -> None:
     work.add_task("contradiction", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
     work.flag("contradiction", up=True)
-    return "contradiction"
-
-
-def _seen(work: Casework, row: Row, digest: str) -> bool:
-    key = {"region": work.city.region, "system": row["system"], "delivery": row["id"], "digest": digest}
-    return (
-        work.connection.run(
-            "UPDATE reply SET times = times + 1 WHERE region = :region AND system = :system"
-            " AND delivery = :delivery AND digest = :digest",
-            key,
-        )
-        > 0
-    )
 
 
 def record_reply(
     work: Casework, row: Row, outcome: Outcome | DeliveryError, digest: str, body: bytes, verdict: str, happened_at: int
-) -> None:
-    """Keep the reply, whatever became of it."""
+) -> bool:
+    """Keep the reply, whatever becomes of it. False when the same one came before: then only its count grows."""
     kind = outcome.decision.value if isinstance(outcome, Completed) else type(outcome).__name__.lower()
-    work.connection.insert(
-        "reply",
+    stored = work.connection.row(
+        _KEEP_REPLY,
         {
             "region": work.city.region,
             "system": row["system"],
@@ -127,11 +122,20 @@ def record_reply(
             "verdict": verdict,
             "happened_at": happened_at,
             "recorded_at": work.at,
-            "times": 1,
             "sealed_body": work.key.seal(body, "reply"),
         },
     )
+    if stored is not None and stored["times"] > 1:
+        return False
     work.log("reply", row["id"], None, verdict, reply=kind, commitment=work.key.commit(body))
+    return True
+
+
+_KEEP_REPLY = (
+    "INSERT INTO reply (region, system, delivery, digest, case_no, kind, verdict, times, happened_at, recorded_at, sealed_body)"
+    " VALUES (:region, :system, :delivery, :digest, :case_no, :kind, :verdict, 1, :happened_at, :recorded_at, :sealed_body)"
+    " ON CONFLICT (region, system, delivery, digest) DO UPDATE SET times = reply.times + 1 RETURNING times"
+)
 
 
 def _stray(connection: Connection, city: City, system: str, answer: Reply, at: int) -> Change:
@@ -212,8 +216,8 @@ def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError) -> None:
 
 def _close_tasks(work: Casework, row: Row) -> None:
     """A sheet or a question about a delivery that has settled otherwise is of no use any more."""
-    if row["settled_at"] is None:
-        return
+    if row["settled_at"] is None or (row["attempts"] == 1 and row["cause"] == "outcome"):
+        return  # settled by its first try: nobody has been asked anything
     for task in work.open_tasks():
         if task["delivery"] == row["id"] and task["kind"] in ("sheet", "unknown", "dead"):
             work.set_task(task, states.TaskState.OBSOLETE)
