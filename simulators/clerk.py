@@ -45,6 +45,17 @@ class Ticked:
     reason_code: str | None = None
     wanted: tuple[str, ...] = ()
 
+    @property
+    def meaning(self) -> str:
+        """In a word, for the ledger: a clerk who agrees does not know whether that grants something or only does it."""
+        return (
+            "returned"
+            if self.wanted or self.reason_code == "papers_missing"
+            else "refused"
+            if self.reason_code
+            else "agreed"
+        )
+
 
 @dataclass(slots=True)
 class Tally:
@@ -158,7 +169,7 @@ async def _work(
         if not desk.ledger.effects(sheet.number):
             await _note(desk, "effect", sheet, ticked.box)
     for keyed in ("first", "second") if habit is Fault.DUPLICATE_REPLY else ("first",):
-        await _note(desk, "reply", sheet, ticked.box)
+        await _note(desk, "reply", sheet, ticked.meaning)
         await _confirm(desk, http, sheet, _completion(desk, sheet, ticked, keyed), done)
 
 

@@ -64,6 +64,7 @@ class _Line:
 
     delivery_id: str
     operation: str
+    kind: ResultKind
     cells: tuple[str, ...]
 
 
@@ -161,7 +162,6 @@ class FileDepartment:
     def _receive(self, row: Sequence[str], operation: Operation) -> None:
         delivery_id = ledger_id(row[0])
         digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
-        self._log("arrival", delivery_id, operation, digest)
         self._arrivals[delivery_id] = arrival = self._arrivals.get(delivery_id, 0) + 1
         shares = self._habits.shares
         if arrival > 1:
@@ -170,11 +170,14 @@ class FileDepartment:
         seed, lists = self._habits.seed, self._habits.code_lists
         verdict = decide(operation, Situation.FILE_DROP, delivery_id, seed, shares=shares, code_lists=lists)
         acted = self._ledger.effects(delivery_id) if self._ledger else 0
-        if verdict.kind not in _NO_EFFECT and not acted:
+        turned_away = verdict.kind in _NO_EFFECT
+        self._log("arrival", delivery_id, operation, digest, verdict.kind.value if turned_away else "")
+        if not turned_away and not acted:
             self._log("effect", delivery_id, operation, digest)
         line = _Line(
             delivery_id=delivery_id,
             operation=operation.key,
+            kind=verdict.kind,
             cells=self._cells(row, operation, verdict.code, verdict.fields),
         )
         self._due.append((time.monotonic() + self._habits.result_delay_seconds, line))
@@ -234,8 +237,9 @@ class FileDepartment:
         path = self._back / self._new_name()
         if not cut:
             operations = {one.key: one for one in self._system.operations}
+            digest = hashlib.sha256(content).hexdigest()
             for line in lines:
-                self._log("reply", line.delivery_id, operations[line.operation], hashlib.sha256(content).hexdigest())
+                self._log("reply", line.delivery_id, operations[line.operation], digest, line.kind.value)
         appear(path, content[: len(content) // 2] if cut else content)
         control = self._table.back.control_file
         if control:
@@ -250,9 +254,9 @@ class FileDepartment:
             if not any((folder / name).exists() for folder in (self._back, *self._put_away)):
                 return name
 
-    def _log(self, kind: str, delivery_id: str, operation: Operation, digest: str) -> None:
+    def _log(self, kind: str, delivery_id: str, operation: Operation, digest: str, note: str = "") -> None:
         if self._ledger:
-            self._ledger.write(kind, self._system.key, delivery_id, operation.key, digest)
+            self._ledger.write(kind, self._system.key, delivery_id, operation.key, digest, note)
 
 
 def file_drop_table(system: SystemFile) -> FileDropTable:

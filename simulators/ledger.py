@@ -5,6 +5,9 @@ One JSON line an entry, synced before the department answers, so that it is the 
     arrival   a message for a delivery id arrived, again or for the first time
     effect    the department acted on it; a second effect for one delivery id is a doubled effect
     reply     the department answered, at once or later
+
+The note of an arrival says why it was turned away (or ``again``), that of a reply begins with what was answered: a result kind
+(``completed.granted`` ..), or of a clerk ``agreed``, ``refused`` or ``returned``.
 """
 
 import json
@@ -30,15 +33,7 @@ class Ledger:
                     self._effects[entry["delivery_id"]] += 1
         self._file = path.open("a", encoding="utf-8")
 
-    def write(
-        self,
-        kind: str,
-        system: str,
-        delivery_id: str,
-        operation: str,
-        digest: str = "",
-        note: str = "",
-    ) -> int:
+    def write(self, kind: str, system: str, delivery_id: str, operation: str, digest: str = "", note: str = "") -> int:
         """Append and sync; returns how many effects the delivery id has now. ``digest``: SHA-256 hex of the message."""
         with self._lock:
             if kind == "effect":
@@ -66,9 +61,6 @@ class Ledger:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()

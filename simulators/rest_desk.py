@@ -25,6 +25,7 @@ class Held:
     operation: Operation
     digest: str
     answer: bytes
+    kind: ResultKind
     acted: asyncio.Event = field(default_factory=asyncio.Event)
     settled_at: float | None = None
     replied: bool = False
@@ -65,12 +66,8 @@ class Desk:
             await self.arrived(operation, delivery_id, digest, "again")
             await known.acted.wait()
             return known
-        held = Held(
-            delivery_id=delivery_id,
-            operation=operation,
-            digest=digest,
-            answer=self._decided(operation, wire, delivery_id),
-        )
+        answer, kind = self._decided(operation, wire, delivery_id)
+        held = Held(delivery_id=delivery_id, operation=operation, digest=digest, answer=answer, kind=kind)
         self._held[delivery_id] = held
         entries = [("arrival", delivery_id, operation.key, digest, "")]
         # The ledger outlives this process: what was done before a restart is not done again.
@@ -83,7 +80,7 @@ class Desk:
         held.acted.set()
         return held
 
-    def _decided(self, operation: Operation, wire: RestWire, delivery_id: str) -> bytes:
+    def _decided(self, operation: Operation, wire: RestWire, delivery_id: str) -> tuple[bytes, ResultKind]:
         """The result as the channel writes it. A reply row that is more than a name cannot be turned round: its field keeps its name."""
         verdict = decide(
             operation,
@@ -103,7 +100,7 @@ class Desk:
             "happened_at": self._habits.now().isoformat(),
             self._system.result_field: verdict.code,
         }
-        return orjson.dumps(answer)
+        return orjson.dumps(answer), verdict.kind
 
     def held(self, delivery_id: str) -> Held | None:
         """What is held under that id."""
@@ -116,11 +113,12 @@ class Desk:
         return self._listed[first : first + limit]
 
     async def replied(self, held: Held, note: str = "") -> None:
-        """Write the reply into the ledger, once; before the answer leaves."""
+        """Write the reply and what it says into the ledger, once; before the answer leaves."""
         if not held.replied:
             held.replied = True
             digest = hashlib.sha256(held.answer).hexdigest()
-            await self._log(("reply", held.delivery_id, held.operation.key, digest, note))
+            said = f"{held.kind.value} {note}".strip()
+            await self._log(("reply", held.delivery_id, held.operation.key, digest, said))
 
     async def _log(self, *entries: tuple[str, str, str, str, str]) -> None:
         if self._ledger is not None:
