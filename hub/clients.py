@@ -110,7 +110,7 @@ def revoke(connection: Connection, region: str, client: str, at: int) -> None:
 
 
 class ClientBook:
-    """The working keys in memory, by hash: a look-up costs one HMAC and no query."""
+    """The working keys in memory, by hash. A key that was just used is found without even hashing it again."""
 
     def __init__(self, keys: Keys, load: Callable[[], Awaitable[list[Row]]], monotonic: Callable[[], float]) -> None:
         """``load`` reads the rows of all senders; ``monotonic`` gives seconds."""
@@ -118,6 +118,7 @@ class ClientBook:
         self._load = load
         self._monotonic = monotonic
         self._by_hash: dict[str, Client] = {}
+        self._in_use: dict[str, Client] = {}
         self._read_at: float | None = None
         self._loading = asyncio.Lock()
 
@@ -127,7 +128,12 @@ class ClientBook:
             async with self._loading:
                 if self._stale():
                     await self._reload()
-        return self._by_hash.get(self._keys.client_hash(key))
+        client = self._in_use.get(key)
+        if client is None:
+            client = self._by_hash.get(self._keys.client_hash(key))
+            if client is not None:
+                self._in_use[key] = client
+        return client
 
     def forget(self) -> None:
         """Read the table again at the next look-up: this process has just changed it."""
@@ -140,6 +146,7 @@ class ClientBook:
         began = self._monotonic()
         rows = await self._load()
         self._by_hash = {row["key_hash"]: _client(row) for row in rows if row["revoked_at"] is None}
+        self._in_use.clear()
         self._read_at = began
 
 

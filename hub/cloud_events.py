@@ -32,6 +32,7 @@ _NAME = re.compile(r"[a-z0-9]{1,64}")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """What section 3.1.1.1 of the CloudEvents type system keeps out of strings: controls, surrogates, noncharacters."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_REQUIRED = ("specversion", "id", "source", "type")
 _KNOWN = frozenset({"id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema"})
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
@@ -161,19 +162,20 @@ def message_of(envelope: Envelope) -> Message:
 def _attribute_errors(attributes: Mapping[str, str]) -> Iterable[BadField]:
     if len(attributes) > MAX_ATTRIBUTES:
         yield BadField(pointer="", message=f"more than {MAX_ATTRIBUTES} attributes")
-    for name in ("specversion", "id", "source", "type"):
+    for name in _REQUIRED:
         if not attributes.get(name):
             yield BadField(pointer=f"/{name}", message="required")
     if attributes.get("specversion", "1.0") != "1.0":
         yield BadField(pointer="/specversion", message="must be 1.0")
     for name, value in attributes.items():
-        pointer = f"/{_escaped(name)}"
-        if not _NAME.fullmatch(name):
-            yield BadField(pointer=pointer, message="an attribute name has lower-case letters and digits only")
+        if name not in _KNOWN and not _NAME.fullmatch(name):
+            yield BadField(
+                pointer=f"/{_escaped(name)}", message="an attribute name has lower-case letters and digits only"
+            )
         if len(value) > MAX_ATTRIBUTE_LENGTH:
-            yield BadField(pointer=pointer, message=f"longer than {MAX_ATTRIBUTE_LENGTH} characters")
-        if _FORBIDDEN.search(value):
-            yield BadField(pointer=pointer, message="holds a control character or an invalid one")
+            yield BadField(pointer=f"/{_escaped(name)}", message=f"longer than {MAX_ATTRIBUTE_LENGTH} characters")
+        if not (value.isascii() and value.isprintable()) and _FORBIDDEN.search(value):
+            yield BadField(pointer=f"/{_escaped(name)}", message="holds a control character or an invalid one")
     time = attributes.get("time")
     if time is not None and not _is_time(time):
         yield BadField(pointer="/time", message="must be an RFC 3339 date and time with an offset")

@@ -1,5 +1,7 @@
 """Every metric of the hub. Names are ``onedoor_<noun>_<unit>``; labels come from small closed sets, never from a message."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -59,6 +61,12 @@ OPEN_DATES = Gauge(
     "onedoor_open_dates", "Accepted cases whose due date waits for a published calendar.", registry=REGISTRY
 )
 WAITING_WRITES = Gauge("onedoor_waiting_writes", "Units that wait for the writer.", registry=REGISTRY)
+
+
+@cache
+def taken(kind: str, verdict: str) -> Counter:
+    """The series of ``MESSAGES``, found once."""
+    return MESSAGES.labels(kind, verdict)
 
 
 @record

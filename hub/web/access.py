@@ -1,13 +1,21 @@
 """Counting and logging of answers, by route."""
 
 import logging
+from functools import cache
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from prometheus_client import Counter, Histogram
 
 from hub import metrics
 
 _log = logging.getLogger("onedoor.access")
+
+
+@cache
+def _series(route: str, status: int) -> tuple[Counter, Histogram]:
+    """The series of a route and status, found once: the library looks them up under a lock each time."""
+    return metrics.REQUESTS.labels(route, str(status)), metrics.REQUEST_SECONDS.labels(route)
 
 
 class AccessLog(AbstractAccessLogger):
@@ -16,8 +24,9 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Called by aiohttp after each answer; ``time`` in seconds."""
         route = route_of(request)
-        metrics.REQUESTS.labels(route, str(response.status)).inc()
-        metrics.REQUEST_SECONDS.labels(route).observe(time)
+        count, duration = _series(route, response.status)
+        count.inc()
+        duration.observe(time)
         if _log.isEnabledFor(logging.INFO):
             _log.info("%s %s %d %d %.1f ms", request.method, route, response.status, response.body_length, time * 1000)
 

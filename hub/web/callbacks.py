@@ -61,7 +61,7 @@ async def _commit(hub: "Hub", system: str, received: Received) -> Answer:
         log_bug(error)
         return received.failure
     for verdict in verdicts:
-        metrics.MESSAGES.labels("callback", verdict).inc()
+        metrics.taken("callback", verdict).inc()
     return received.answer
 
 

@@ -54,7 +54,7 @@ async def complete_task(request: web.Request) -> web.Response:
     body = await body_of(request, hub.settings.max_body_bytes)
     completion = read_data(TaskCompletion, parse_json(body))
     change = await desk.complete(hub, client, request.match_info["id"], completion)
-    metrics.MESSAGES.labels("completion", change.verdict).inc()
+    metrics.taken("completion", change.verdict).inc()
     return receipt(change, 200)
 
 

@@ -40,6 +40,7 @@ async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FrontD
 
 async def until(door: FrontDoor, case_no: str, kind: str, name: str, *states: str) -> dict[str, Any]:
     """The task or delivery of that kind or step, once it is in one of the states."""
+    page: dict[str, Any] = {kind: []}
     for _ in range(200):
         page = await door.case(case_no)
         for one in page[kind]:
@@ -166,6 +167,7 @@ async def test_the_most_urgent_task_comes_first(door: FrontDoor) -> None:
 async def test_a_sheet_is_printed_counted_and_confirmed_by_what_stands_on_it(door: FrontDoor) -> None:
     case_no = await door.received(SHEET)
     task = await until(door, case_no, "tasks", "sheet", "ready")
+    pdf = b""
     for number in ("1", "2"):
         status, pdf, headers = await door.call("POST", f"/v1/tasks/{task['id']}/print")
         assert (status, headers["Content-Type"], headers["X-Print-Number"]) == (200, "application/pdf", number)
