@@ -163,7 +163,9 @@ def _meaning(
         case ResultKind.PERMANENT:
             return PermanentError(code, found.name_en)
         case _:
-            return Completed(decision=_DECISIONS[found.outcome], fields=dict(reply))
+            # Departments leave the field out, or fill it as they like, when the code has said it already.
+            nothing: Fields = {"found": False} if found.none_found else {}
+            return Completed(decision=_DECISIONS[found.outcome], fields={**reply, **nothing})
 
 
 def _shown(code: str) -> str:

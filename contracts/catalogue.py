@@ -61,12 +61,16 @@ class ResultKind(StrEnum):
 
 @record
 class ResultCode:
-    """One code of a department. ``duplicate``: the department says that it already has the record."""
+    """One code of a department. ``duplicate``: the department says that it already has the record.
+
+    ``none_found``: it looked and has nothing on this person; the reply then says ``found = false``, whatever else it holds.
+    """
 
     outcome: ResultKind
     name_zh: str
     name_en: str
     duplicate: bool = False
+    none_found: bool = False
 
 
 @record

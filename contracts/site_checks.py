@@ -269,3 +269,8 @@ def _codes(file: str, at: Location, operation: Operation, situation: Situation) 
             at=at,
             message=f"{operation.key}: an operation that is to {operation.purpose.value} cannot answer {kind.value}",
         )
+    for name, code in codes.items():
+        if code.none_found and code.outcome is not ResultKind.DONE:
+            yield Finding(
+                file=file, at=at, message=f"{operation.key}: none_found goes with completed.done, not with {name}"
+            )

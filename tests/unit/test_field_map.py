@@ -31,6 +31,7 @@ CODES = {
     "D": {"outcome": "temporary", "name_zh": "繁忙", "name_en": "busy"},
     "E": {"outcome": "permanent", "name_zh": "有误", "name_en": "invalid"},
     "F": {"outcome": "permanent", "name_zh": "重复", "name_en": "duplicate record", "duplicate": True},
+    "NIL": {"outcome": "completed.done", "name_zh": "查无", "name_en": "no record", "none_found": True},
 }
 
 
@@ -241,6 +242,12 @@ def test_a_map_with_a_stray_field_or_a_broken_expression_is_refused_when_it_is_m
 def test_a_known_code_is_an_outcome(code: str, expected: object) -> None:
     found = outcome_of(an_operation(REQUEST, REPLY), Situation.API, code, {"amount": "1.00"}, wanted=["M01"])
     assert found == expected
+
+
+@pytest.mark.parametrize("reply", [{}, {"amount": "1.00"}, {"found": True}])
+def test_a_code_that_says_nothing_was_found_says_so_in_the_reply(reply: dict[str, JsonValue]) -> None:
+    found = outcome_of(an_operation(REQUEST, REPLY), Situation.API, "NIL", reply)
+    assert found == Completed(decision=Decision.DONE, fields={**reply, "found": False})
 
 
 @pytest.mark.parametrize(("code", "kind"), [("D", TemporaryError), ("E", PermanentError), ("F", DuplicateError)])

@@ -105,6 +105,7 @@ PLANTED = [
     Planted(DA, 'wire = { api = { method = "POST", path = "/search" } }', "wire = {}", f"{SEARCH}.wire", "nothing for api"),
     Planted(DA, "[systems.result_codes.decide.api]", "[systems.result_codes.check.api]", SEARCH, "no result code of api means completed.granted", line="[[systems.operations]]"),
     Planted(DA, 'BUSY = { outcome = "temporary"', 'BUSY = { outcome = "completed.done"', SEARCH, "is to decide cannot answer completed.done", line="[[systems.operations]]"),
+    Planted(DA, 'name_en = "granted" }', 'name_en = "granted", none_found = true }', SEARCH, "none_found goes with completed.done, not with GRANTED", line="[[systems.operations]]"),
     Planted(DA, "[systems.result_codes.decide.api]", "[systems.result_codes.decline.api]", "systems.0.result_codes.decline.[key]", "'decide' or 'check'"),
     Planted(DA001, 'code = "DA001"', 'code = "DA002"', "code", "another file has version 1 of DA002", line='code = "DA002"'),
     Planted(DA001, 'owner = "DA"', 'owner = "XX"', "owner", "no department XX"),
