@@ -26,6 +26,7 @@ ERRORS: Mapping[int, str] = {
     401: "No key, or one that does not count any more.",
     403: "The key does not cover this centre, item or source.",
     404: "Not there, or outside what the key covers.",
+    408: "The body did not arrive in time. Send again.",
     409: "In contradiction to what is stored: other content under the same id, or a state in which this cannot happen.",
     413: "Too large.",
     415: "A media type that is not taken here.",
@@ -39,7 +40,7 @@ _PRINT_NUMBER: Json = {
     "X-Print-Number": {"description": "Which print of this version it is, from 1", "schema": {"type": "integer"}}
 }
 
-WRITES = (400, 401, 403, 409, 413, 415, 422, 429, 503)
+WRITES = (400, 401, 403, 408, 409, 413, 415, 422, 429, 503)
 """What every call that stores something may be refused with."""
 
 
@@ -108,7 +109,7 @@ def _cases() -> Json:
                         "A verdict for each line, in their order; each line stands on its own.", LINES, "LineVerdict"
                     )
                 },
-                errors=(400, 401, 403, 413, 415, 429, 503),
+                errors=(400, 401, 403, 408, 413, 415, 429, 503),
             )
         },
         "/v1/materials": {
@@ -122,7 +123,7 @@ def _cases() -> Json:
                         "The file is stored, encrypted. The same bytes give the same key.", JSON, "MaterialReceipt"
                     )
                 },
-                errors=(400, 401, 403, 413, 415, 429, 503),
+                errors=(400, 401, 403, 408, 413, 415, 429, 503),
             )
         },
         "/v1/cases/{case_no}/events": {
@@ -187,7 +188,7 @@ def _tasks() -> Json:
                 "tasks",
                 parameters=[task],
                 answers={200: _answer("The sheet, ready for paper.", "application/pdf", None, _PRINT_NUMBER)},
-                errors=(401, 403, 404, 409, 429, 503),
+                errors=(401, 403, 404, 409, 503),
             )
         },
     }
