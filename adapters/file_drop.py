@@ -17,6 +17,7 @@ from adapters.file_records import Exchange, exchange, record_of
 from adapters.remote_folders import RemoteFolders
 from adapters.result_inbox import ResultInbox
 from adapters.sftp_client import SftpAddress, SftpFiles, SftpLogin, SftpTimeouts
+from contracts.crash_points import crash_point
 from contracts.delivery import AwaitingReply, Batch, Delivery, Outcome, Reply
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, RemoteFiles, Runtime, channel
@@ -105,13 +106,16 @@ class FileDropGateway:
         table = self._spec.table
         content = batch.payload if batch.payload is not None else self.seal(batch)
         name = file_name(table.out.pattern, batch.sealed_at, batch.sequence, table.timezone)
+        crash_point("upload.before")
         await self._place(name, content)
+        crash_point("upload.before_control")
         if table.control_file is not None:
             try:
                 await self._place(*_control(table.control_file, name, content, len(batch.deliveries)))
             except DeliveryError as error:
                 # The file itself stands under its final name: a careless department may have taken it.
                 raise OutcomeUnknownError(error.code, "the file is there, its control file is not") from error
+        crash_point("upload.after")
         return {delivery.id: AwaitingReply() for delivery in batch.deliveries}
 
     async def check(self) -> None:
@@ -132,11 +136,13 @@ class FileDropGateway:
             return
         temporary = final + out.temporary_suffix
         await self._folders.write(temporary, content)
+        crash_point("upload.written")
         try:
             await self._folders.rename(temporary, final)
         except TemporaryError as error:
             if error.code != "exists" or not await self._is_there(final, content):
                 raise
+        crash_point("upload.renamed")
 
     async def _is_there(self, final: str, content: bytes) -> bool:
         if not await self._folders.exists(final):

@@ -16,6 +16,7 @@ from adapters.file_drop_table import control_name, name_matcher
 from adapters.file_records import Exchange, reply_of
 from adapters.record_files import FileRejected, Line
 from adapters.remote_folders import RemoteFolders
+from contracts.crash_points import crash_point
 from contracts.delivery import Reply
 from contracts.errors import TemporaryError
 from contracts.plugin import Runtime
@@ -50,13 +51,16 @@ class ResultInbox:
                 continue
             if lines is None:
                 continue
+            crash_point("collect.read")
             now = self._runtime.now()
             replies = [(line, reply_of(self._spec, line, now)) for line in lines]
             yield [reply for _, reply in replies if reply is not None]
+            crash_point("archive.before")
             try:
                 await self._archive(name, [line for line, reply in replies if line.bad or reply is None])
             except TemporaryError as error:
                 trouble = _only_this_file(error)
+            crash_point("archive.after")
         if trouble is not None:
             raise trouble
 
@@ -131,6 +135,7 @@ class ResultInbox:
                 continue
             try:
                 await self._folders.rename(source, target)
+                crash_point("archive.moved")
             except TemporaryError as error:
                 if error.code != "exists":
                     raise
