@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from contracts.errors import OnedoorError
 from contracts.records import adapter, record
+from hub.journal import Chain
 from hub.keys import Keys
 from hub.store import registry
 from hub.store.connection import Connection, Row
@@ -16,6 +17,10 @@ REFRESH_SECONDS = 1.0
 
 KEY_PREFIX = "onedoor_"
 """So that a scanner for leaked secrets recognises a key."""
+
+
+OPERATOR = "operator"
+"""Who the journal names: whoever may open the local socket or the file itself."""
 
 
 class NoSuchClient(OnedoorError):
@@ -95,6 +100,7 @@ def create(connection: Connection, region: str, keys: Keys, name: str, scope: Sc
         "revoked_at": None,
     }
     registry.add_client(connection, row)
+    _log(connection, region, client.id, None, "working", at)
     return NewClient(client=client, key=key)
 
 
@@ -107,6 +113,14 @@ def revoke(connection: Connection, region: str, client: str, at: int) -> None:
     """A unit of work: the key stops working at the next look-up. Raises NoSuchClient."""
     if not registry.revoke_client(connection, region, client, at):
         raise NoSuchClient(f"there is no client {client} with a working key: see `onedoor clients list`")
+    _log(connection, region, client, "working", "revoked", at)
+
+
+def _log(connection: Connection, region: str, client: str, before: str | None, after: str, at: int) -> None:
+    """Who could hand in when is part of the record, in a chain of its own for each sender."""
+    chain = Chain(region, f"client:{client}", at, new=before is None)
+    chain.add("client", client, before, after, {})
+    chain.write(connection, OPERATOR)
 
 
 class ClientBook:

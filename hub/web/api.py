@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 NAME = "onedoor"
 
 READY_SECONDS = 2.0
-GAUGES_SECONDS = 10.0
-"""Counting tables costs with their size: at most this often, however often somebody scrapes."""
+GAUGES_SHARE = 0.05
+"""Counting tables costs with their size: it may take this share of the time, however often somebody scrapes."""
 
-_COUNTED_AT: web.AppKey[list[float]] = web.AppKey("counted_at")
+_NEXT_COUNT: web.AppKey[list[float]] = web.AppKey("next_count")
 
 
 def make_app(hub: "Hub") -> web.Application:
@@ -36,7 +36,13 @@ def make_app(hub: "Hub") -> web.Application:
     app = web.Application(middlewares=[problems], client_max_size=hub.settings.max_body_bytes)
     app[HUB] = hub
     app[BOOK] = client_book(hub)
-    app[_COUNTED_AT] = []
+    app[_NEXT_COUNT] = [0.0]
+    add_routes(app)
+    return app
+
+
+def add_routes(app: web.Application) -> None:
+    """Each path of the document and its handler."""
     app.add_routes(
         [
             web.post("/v1/cases", receive_case),
@@ -53,7 +59,6 @@ def make_app(hub: "Hub") -> web.Application:
             web.get("/metrics", show_metrics),
         ]
     )
-    return app
 
 
 def client_book(hub: "Hub") -> ClientBook:
@@ -88,12 +93,13 @@ def _nothing(connection: Connection) -> None:
 async def show_metrics(request: web.Request) -> web.Response:
     """GET /metrics."""
     hub = request.app[HUB]
-    counted = request.app[_COUNTED_AT]
-    now = hub.runtime.monotonic()
-    if not counted or now - counted[0] > GAUGES_SECONDS:
-        counted[:] = [now]
+    next_count = request.app[_NEXT_COUNT]
+    began = hub.runtime.monotonic()
+    if began >= next_count[0]:
         counts = await hub.read(lambda connection: _counts(connection, hub.city.region))
         metrics.set_gauges(counts, hub.writer.waiting(), milliseconds(hub.runtime.now()))
+        ended = hub.runtime.monotonic()
+        next_count[0] = ended + (ended - began) / GAUGES_SHARE
     return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE, **SAFE_HEADERS})
 
 

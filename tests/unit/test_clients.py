@@ -104,6 +104,17 @@ def test_a_client_is_revoked_once(connection: Connection) -> None:
     assert [client.revoked_at for client in clients.listed(connection, REGION)] == [2]
 
 
+def test_the_journal_knows_when_a_sender_was_made_and_revoked(connection: Connection) -> None:
+    made = clients.create(connection, REGION, KEYS, "counter", Scope(), at=1)
+    clients.revoke(connection, REGION, made.client.id, at=2)
+    rows = connection.rows("SELECT chain, seq, at, by, changes FROM journal ORDER BY seq")
+    assert [(row["chain"], row["seq"], row["at"], row["by"]) for row in rows] == [
+        (f"client:{made.client.id}", 1, 1, "operator"),
+        (f"client:{made.client.id}", 2, 2, "operator"),
+    ]
+    assert json.loads(rows[1]["changes"]) == [["client", made.client.id, "working", "revoked", {}]]
+
+
 def test_a_scope_survives_the_store(connection: Connection) -> None:
     scope = Scope(
         centres=frozenset({"a", "b"}), items=frozenset({"MZ004"}), sources=frozenset({"/s"}), may=frozenset(Right)
