@@ -11,7 +11,8 @@ def item_digests(connection: Connection, region: str) -> list[Row]:
 def item_contents(connection: Connection, region: str) -> list[Row]:
     """Code, version and canonical JSON of every published version."""
     return connection.rows(
-        "SELECT code, version, content FROM item_version WHERE region = :region ORDER BY code, version", {"region": region}
+        "SELECT code, version, content FROM item_version WHERE region = :region ORDER BY code, version",
+        {"region": region},
     )
 
 
@@ -55,7 +56,9 @@ def material_keys(connection: Connection, region: str, keys: frozenset[str]) -> 
     """Those of the keys that name an upload."""
     found = set()
     for key in keys:
-        if connection.row("SELECT 1 AS one FROM material WHERE region = :region AND key = :key", {"region": region, "key": key}):
+        if connection.row(
+            "SELECT 1 AS one FROM material WHERE region = :region AND key = :key", {"region": region, "key": key}
+        ):
             found.add(key)
     return frozenset(found)
 
