@@ -13,16 +13,17 @@ import ssl
 import tempfile
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
 from contracts.errors import CredentialsError, OutcomeUnknownError, TemporaryError
-from contracts.plugin import HttpAnswer, HttpRequest
+from contracts.plugin import HttpAnswer, HttpRequest, Runtime
 
 KEPT_ALIVE_SECONDS = 4.0
 """Below the five seconds after which common servers close an idle connection: a message sent into a closing connection is
@@ -168,6 +169,21 @@ async def open_http(tls: ssl.SSLContext | None = None) -> AsyncIterator[AiohttpC
     fresh = aiohttp.TCPConnector(limit=0, ssl=trust, force_close=True)
     async with _session(kept) as kept_session, _session(fresh) as fresh_session:
         yield AiohttpClient(kept_session, fresh_session)
+
+
+async def open_place(
+    url: str, runtime: Runtime, *, ca_file: str | None, certificate: str | None, key_secret: str | None
+) -> AbstractAsyncContextManager[AiohttpClient]:
+    """A client for the address of a place of installation. ``key_secret``: names the private key in PEM of a channel with mtls.
+    Raises CredentialsError when a file or the secret is missing, or when mtls would not be TLS."""
+    if not url.startswith("https://"):
+        if key_secret is not None and urlsplit(url).hostname not in {"127.0.0.1", "::1", "localhost"}:
+            raise CredentialsError(
+                "tls_expected", "a channel with mtls needs an https address, or a TLS proxy on this machine"
+            )
+        return open_http()
+    key = runtime.secret(key_secret) if key_secret is not None else None
+    return open_http(await runtime.in_thread(tls_context, ca_file=ca_file, certificate=certificate, key_pem=key))
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

@@ -7,19 +7,18 @@ replies come by callback, ``collect`` where they lie behind a ``poll.path``.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
 from pydantic import Field
 
-from adapters.http_client import open_http, tls_context
+from adapters.http_client import open_place
 from adapters.rest_answers import WireOperation, check_echo, next_poll, parsed, settled, wire_operations
 from adapters.rest_calls import Calls
 from adapters.rest_replies import CallbackDoor, ResultList
 from adapters.rest_table import AuthKind, RestTable, Strict, Verdict, verdict_of
 from contracts.delivery import Delivery, Inbound, Lookup, NotFound, Outcome, Received, Reply
-from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, Http, HttpAnswer, Runtime, channel
 from contracts.site import ChannelFile, SystemFile
 
@@ -171,15 +170,10 @@ def make(system: SystemFile, declared: ChannelFile) -> Channel:
 
 
 async def _open(table: RestTable, settings: RestSettings, runtime: Runtime) -> AbstractAsyncContextManager[Http]:
-    if not settings.url.startswith("https://"):
-        host = urlsplit(settings.url).hostname
-        if table.auth.kind is AuthKind.MTLS and host not in {"127.0.0.1", "::1", "localhost"}:
-            raise CredentialsError(
-                "tls_expected", "a channel with mtls needs an https address, or a TLS proxy on this machine"
-            )
-        return open_http()
-    key = runtime.secret(table.auth.secrets[0]) if table.auth.kind is AuthKind.MTLS else None
-    tls = await runtime.in_thread(
-        tls_context, ca_file=settings.ca_file, certificate=settings.client_certificate, key_pem=key
+    return await open_place(
+        settings.url,
+        runtime,
+        ca_file=settings.ca_file,
+        certificate=settings.client_certificate,
+        key_secret=table.auth.secrets[0] if table.auth.kind is AuthKind.MTLS else None,
     )
-    return open_http(tls)

@@ -98,7 +98,7 @@ class AnswerNames(Strict):
     """Element names and codes of an answer, beside the system's result field and the operation's reply fields.
 
     ``accepted``: the code that promises a result later. ``not_received``: the code with which an enquiry says that nothing came.
-    ``wanted``: what a return asks for, one text with ``separator`` between. ``operation``: whose result an entry of a list is.
+    ``wanted``: what a return asks for. ``operation``: whose result an entry of a list is, by the WSDL's name.
     """
 
     accepted: str = "5"
@@ -106,7 +106,6 @@ class AnswerNames(Strict):
     department_ref: Name = "SLBH"
     reason_code: Name = "THYY"
     wanted: Name = "BZXM"
-    separator: str = Field(default=";", min_length=1)
     happened_at: Name = "CLSJ"
     operation: Name = "JKMC"
 
@@ -197,7 +196,10 @@ Quirk = Annotated[XmlInString | StringCutByBytes | XsiTypes | CompactDates | Sou
 
 
 class SoapTable(Strict):
-    """The whole table. ``wsdl``: a file below the department's folder. ``addressing``: send WS-Addressing Action and MessageID."""
+    """The whole table. ``wsdl``: a file below the department's folder. ``addressing``: send WS-Addressing Action and MessageID.
+
+    ``separator``: joins a list where the WSDL has one text for it.
+    """
 
     base_path: str = Field(default="", pattern=r"^(/[^\s?#]*[^\s?#/])?$")
     wsdl: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*\.wsdl$")
@@ -205,6 +207,7 @@ class SoapTable(Strict):
     style: Literal["document/literal", "rpc/literal", "rpc/encoded"] = "document/literal"
     encoding: Encoding = "UTF-8"
     addressing: bool = True
+    separator: str = Field(default=";", min_length=1, max_length=4)
     auth: SoapAuth = SoapAuth()
     reference: SoapReference = SoapReference()
     timeouts: Timeouts = Timeouts()

@@ -1,0 +1,201 @@
+"""The SOAP channel: zeep builds and reads the envelopes, the HTTP client carries them, and an outcome proves whose it is.
+
+A gateway has the capabilities that its channel's table declares: ``enquire`` with an ``enquire_operation``, ``collect`` where later
+answers lie behind a ``poll.operation``.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from pydantic import Field
+
+from adapters.http_client import open_place
+from adapters.rest_table import Strict
+from adapters.soap_answers import SoapOperation, answer_of, check_echo, fault_error, next_poll, settled, soap_operations
+from adapters.soap_calls import Answer, SoapCalls
+from adapters.soap_envelope import Fault
+from adapters.soap_results import ResultPages
+from adapters.soap_table import SoapAuthKind, SoapTable, StringCutByBytes, XmlInString
+from adapters.soap_wsdl import Bundle, Port, WsdlError, bundle_of, declared, read_port
+from contracts.delivery import Delivery, NotFound, Outcome, Reply
+from contracts.errors import DeliveryError, PermanentError, TemporaryError
+from contracts.plugin import Channel, Gateway, Http, Runtime, channel
+from contracts.site import ChannelFile, SystemFile
+
+_NOBODY = UUID(int=0)
+
+
+class SoapSettings(Strict):
+    """The place of installation. ``url``: scheme, host, port and any prefix of a proxy; ``ca_file`` and ``client_certificate``:
+    paths of PEM files; ``values``: what segments from ``setting`` carry."""
+
+    url: str = Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
+    ca_file: str | None = None
+    client_certificate: str | None = None
+    values: Mapping[str, str] = Field(default_factory=dict)
+
+
+class SoapGateway:
+    """An open SOAP channel; made by the channel that ``make`` returns."""
+
+    enquire: Callable[[Delivery], Awaitable[Outcome | NotFound]]
+    collect: Callable[[], AsyncIterator[Sequence[Reply]]]
+
+    def __init__(
+        self,
+        system: SystemFile,
+        table: SoapTable,
+        operations: Mapping[str, SoapOperation],
+        port: Port,
+        settings: SoapSettings,
+        runtime: Runtime,
+        http: Http,
+    ) -> None:
+        self._system = system
+        self._table = table
+        self._operations = operations
+        self._runtime = runtime
+        self._calls = SoapCalls(table, port, settings.url, settings.values, runtime, http)
+        # A capability is an attribute that exists only where the table declares it: that is how the hub detects it.
+        if table.enquire_operation is not None:
+            self.enquire = partial(self._enquire, table.enquire_operation)
+        if table.later_replies == "poll" and table.poll is not None and table.poll.operation is not None:
+            self.collect = ResultPages(
+                system, table, table.poll, table.poll.operation, operations, self._calls, runtime
+            ).collect
+
+    def prepare(self, delivery: Delivery, /) -> bytes:
+        """The envelope but for what must be new at every try. Raises PermanentError."""
+        found = self._operation(delivery)
+        fields = found.map.to_wire(delivery.fields)
+        return self._calls.message(
+            found.wire.operation, fields, delivery.id, reference=delivery.id, table=found.wire.table
+        )
+
+    async def deliver(self, delivery: Delivery, /) -> Outcome:
+        """Send once and read what came back. Raises DeliveryError."""
+        found = self._operation(delivery)
+        message = self.prepare(delivery) if delivery.payload is None else delivery.payload
+        if self._runtime.now() >= delivery.send_before:
+            raise TemporaryError("send_before_passed", "the time for this try has passed before it began")
+        extra = {"X-Possible-Duplicate": "true"} if delivery.possible_duplicate else {}
+        answer = await self._calls.call(found.wire.operation, message, extra)
+        return answer_of(self._said(found, delivery.id, delivery.id, answer))
+
+    async def check(self) -> None:
+        """Enquire about a delivery that nobody has, or ask for the page of the service: any answer but a refusal or a failure
+        proves the way."""
+        name = self._table.enquire_operation
+        if name is None:
+            await self._calls.knock()
+            return
+        answer = await self._calls.call(name, self._calls.message(name, {}, self._calls.new_id(), reference=_NOBODY))
+        if isinstance(answer, Fault):
+            error = fault_error(self._system, self._table, None, answer, _NOBODY)
+            if not isinstance(error, PermanentError):
+                raise error
+
+    async def _enquire(self, name: str, delivery: Delivery, /) -> Outcome | NotFound:
+        """Not received is believed only from an answer that proves that it answers us."""
+        found, message_id = self._operation(delivery), self._calls.new_id()
+        message = self._calls.message(name, {}, message_id, reference=delivery.id)
+        said = self._said(found, delivery.id, message_id, await self._calls.call(name, message))
+        return said if isinstance(said, NotFound) else answer_of(said)
+
+    def _said(
+        self, found: SoapOperation, delivery_id: UUID, message_id: UUID, answer: Answer | Fault
+    ) -> Outcome | NotFound | DeliveryError:
+        if isinstance(answer, Fault):
+            return fault_error(self._system, self._table, found, answer, delivery_id, message_id)
+        check_echo(self._table, answer.fields, answer.relates_to, delivery_id, message_id)
+        return settled(self._system, self._table, found, answer.fields, next_poll(self._table, self._runtime.now()))
+
+    def _operation(self, delivery: Delivery) -> SoapOperation:
+        found = self._operations.get(delivery.operation)
+        if found is None:
+            raise PermanentError("unknown_operation", f"{self._system.key} does not carry this operation over its API")
+        return found
+
+
+def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Channel:
+    """The channel of a SOAP table; ``folder``: the department's, where its WSDL lies.
+
+    Raises pydantic's ValidationError for a bad table, ValueError as ``soap_operations`` and for a WSDL without its operations.
+    """
+    table = SoapTable.model_validate(dict(declared_as.soap or {}))
+    operations = soap_operations(system, table)
+    bundle = bundle_of(folder, table.wsdl)
+    _check_names(declared(bundle, table), table, operations, bundle)
+    ports: list[Port] = []
+
+    @asynccontextmanager
+    async def connect(settings: SoapSettings, runtime: Runtime) -> AsyncIterator[Gateway]:
+        if not ports:
+            ports.append(await runtime.in_thread(_port, bundle, table, operations))
+        given = runtime.http()
+        if given is not None:
+            yield SoapGateway(system, table, operations, ports[0], settings, runtime, given)
+            return
+        place = await open_place(
+            settings.url,
+            runtime,
+            ca_file=settings.ca_file,
+            certificate=settings.client_certificate,
+            key_secret=table.auth.secrets[0] if table.auth.kind is SoapAuthKind.MTLS else None,
+        )
+        async with place as http:
+            yield SoapGateway(system, table, operations, ports[0], settings, runtime, http)
+
+    return channel(
+        declared_as.situation,
+        SoapSettings,
+        connect,
+        resend_is_safe=declared_as.resend_is_safe,
+        status=declared_as.status,
+        limits=declared_as.limits,
+    )
+
+
+def _check_names(
+    known: frozenset[str] | None, table: SoapTable, operations: Mapping[str, SoapOperation], bundle: Bundle
+) -> None:
+    asked = {found.wire.operation for found in operations.values()}
+    asked |= {name for name in (table.enquire_operation, table.poll.operation if table.poll else None) if name}
+    if known is not None and asked - known:
+        raise WsdlError(f"{bundle.path.name} has no operation {', '.join(sorted(asked - known))} in that binding")
+
+
+def _port(bundle: Bundle, table: SoapTable, operations: Mapping[str, SoapOperation]) -> Port:
+    """The port, held against the fields of the operations. Raises WsdlError with everything that is missing."""
+    port = read_port(bundle, table)
+    _check_names(port.names, table, operations, bundle)
+    missing: list[str] = []
+    for found in operations.values():
+        for way, wanted, has in _wanted(found, table, port):
+            missing += [f"{found.wire.operation} has no {way} element {name}" for name in sorted(wanted - has)]
+    if missing:
+        raise WsdlError(f"{bundle.path.name}: {'; '.join(missing)}")
+    return port
+
+
+def _wanted(found: SoapOperation, table: SoapTable, port: Port) -> Iterator[tuple[str, set[str], frozenset[str]]]:
+    """What the WSDL must have room for, by direction; rows of a field map are only known when they run."""
+    request, reply = port.request_names(found.wire.operation), port.reply_names(found.wire.operation)
+    match table.argument:
+        case XmlInString() as form:
+            yield "request", {form.argument}, request
+            yield "reply", {form.result}, reply
+        case StringCutByBytes() as form:
+            yield "request", {form.argument}, request
+            yield "reply", {form.result.name}, reply
+        case None:
+            own = {table.reference.name} if table.reference.place == "element" else set()
+            yield (
+                "request",
+                own | ({field.name for field in found.operation.request} if not found.wire.request else set()),
+                request,
+            )
+            yield "reply", {field.name for field in found.operation.reply if field.name not in found.wire.reply}, reply

@@ -1,0 +1,264 @@
+"""A vendored WSDL: its bundle of files, and zeep's bindings over it. Nothing outside the bundle is opened, nothing is fetched.
+
+zeep is slow to import and a WSDL slow to read, so ``declared`` looks at the file alone while a site is loaded, and ``read_port``
+does the rest when the channel opens.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from lxml import etree
+from pydantic import JsonValue
+
+from adapters.soap_table import SoapTable
+from adapters.soap_xml import XSI, Element, children, leaf, local, tree
+from contracts.errors import OutcomeUnknownError, PermanentError
+from contracts.records import Fields, record
+
+_MOST_BYTES = 20_000_000
+_WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
+_BINDING = {"1.1": "{http://schemas.xmlsoap.org/wsdl/soap/}", "1.2": "{http://schemas.xmlsoap.org/wsdl/soap12/}"}
+_ENCODING_STYLE = "http://schemas.xmlsoap.org/soap/encoding/"
+
+
+class WsdlError(ValueError):
+    """A WSDL that cannot be used, with what to do about it."""
+
+
+@record
+class Bundle:
+    """The WSDL and what lies beside and below it: all that may be opened. ``path`` is absolute, without symbolic links."""
+
+    path: Path
+
+    def load(self, location: str) -> bytes:
+        """A file of the bundle, by path or file URL. Raises WsdlError for everything else."""
+        parts = urlsplit(location)
+        if parts.scheme not in {"", "file"} or parts.netloc:
+            raise WsdlError(f"{self.path.name} refers to {location}: put that file beside it and refer to it there")
+        found = Path(unquote(parts.path) if parts.scheme else location).resolve()
+        if not found.is_relative_to(self.path.parent):
+            raise WsdlError(f"{self.path.name} refers to a file outside its folder: {found.name}")
+        try:
+            if found.stat().st_size > _MOST_BYTES:
+                raise WsdlError(f"{found.name} holds more than {_MOST_BYTES} bytes")
+            return found.read_bytes()
+        except OSError as error:
+            raise WsdlError(f"{found.name} cannot be read: {error.strerror}") from error
+
+
+def bundle_of(folder: Path, wsdl: str) -> Bundle:
+    """The bundle of a channel's ``wsdl``. Raises WsdlError where it leads out of the department's folder."""
+    path, root = (folder / wsdl).resolve(), folder.resolve()
+    if not path.is_relative_to(root):
+        raise WsdlError(f"{wsdl} leads out of the department's folder")
+    return Bundle(path=path)
+
+
+def declared(bundle: Bundle, table: SoapTable) -> frozenset[str] | None:
+    """The operations of the port with the table's version and style; None where another file of the bundle tells.
+
+    Cheap: neither zeep nor a schema is touched. Raises WsdlError.
+    """
+    try:
+        root = etree.fromstring(
+            bundle.load(str(bundle.path)), etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True)
+        )
+    except etree.XMLSyntaxError as error:
+        raise WsdlError(f"{bundle.path.name} is not readable as XML: {error.msg}") from error
+    if root.getroottree().docinfo.doctype:
+        raise WsdlError(f"{bundle.path.name} has a document type definition, which is refused")
+    if root.tag != f"{_WSDL}definitions":
+        raise WsdlError(f"{bundle.path.name} is no WSDL 1.1: its root is {local(root)}")
+    if root.find(f"{_WSDL}binding") is None and root.find(f"{_WSDL}import") is not None:
+        return None
+    soap = _BINDING[table.soap_version]
+    found: set[str] = set()
+    for binding in root.findall(f"{_WSDL}binding"):
+        head = binding.find(f"{soap}binding")
+        if head is not None:
+            for operation in binding.findall(f"{_WSDL}operation"):
+                if _style(head, operation, soap) == table.style:
+                    found.add(operation.get("name", ""))
+    if not found:
+        raise WsdlError(f"{bundle.path.name} has no SOAP {table.soap_version} binding in the style {table.style}")
+    return frozenset(found)
+
+
+def _style(head: Element, operation: Element, soap: str) -> str:
+    own = operation.find(f"{soap}operation")
+    style = (own.get("style") if own is not None else None) or head.get("style", "document")
+    body = operation.find(f"{_WSDL}input/{soap}body")
+    return f"{style}/{'literal' if body is None else body.get('use', 'literal')}"
+
+
+class Port:
+    """The operations of one port. Safe for use by several threads once it is made."""
+
+    def __init__(self, operations: Mapping[str, Any], schema: Any, table: SoapTable, namespace: str) -> None:
+        """``operations``: zeep's, by name; ``schema``: zeep's types; ``namespace``: the target namespace of the WSDL."""
+        self._operations = operations
+        self._schema = schema
+        self._table = table
+        self._namespace = namespace
+        self._types = table.style == "rpc/encoded" or any(
+            quirk.kind == "xsi_type_on_every_element" for quirk in table.binding_quirks
+        )
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The operations."""
+        return frozenset(self._operations)
+
+    def operation_of(self, request: Element) -> str | None:
+        """Whose request that child of a Body is; None: nobody's."""
+        return next((name for name, one in self._operations.items() if one.input.body.qname == request.tag), None)
+
+    def request_names(self, operation: str) -> frozenset[str]:
+        """The elements of an operation's request."""
+        return frozenset(name for name, _ in _elements(self._operations[operation].input.body))
+
+    def reply_names(self, operation: str) -> frozenset[str]:
+        """The elements of an operation's answer."""
+        return frozenset(name for name, _ in _elements(self._operations[operation].output.body))
+
+    def soap_action(self, operation: str) -> str:
+        """The SOAPAction; blank where the WSDL gives none."""
+        return str(self._operations[operation].soapaction or "")
+
+    def wsa_action(self, operation: str) -> str:
+        """The WS-Addressing action: the WSDL's, else the SOAPAction, else the default pattern of WS-Addressing."""
+        found = self._operations[operation].abstract.wsa_action or self.soap_action(operation)
+        return str(found) if found else f"{self._namespace}/{operation}"
+
+    def request(self, operation: str, fields: Fields, body: Element) -> None:
+        """Append the request to a SOAP Body. Raises PermanentError where the WSDL has no room for a field, or wants more."""
+        self._render(self._operations[operation].input.body, fields, body)
+
+    def reply(self, operation: str, fields: Fields, body: Element) -> None:
+        """Append the answer to a SOAP Body: what a department does. Raises PermanentError as ``request`` does."""
+        self._render(self._operations[operation].output.body, fields, body)
+
+    def _render(self, element: Any, fields: Fields, body: Element) -> None:
+        from zeep.exceptions import Error  # noqa: PLC0415 - a quarter of a second, only where SOAP is spoken
+
+        try:
+            values = {name: self._fitted(value, child) for name, value, child in _matched(element, fields)}
+            element.render(body, element(**values))
+        except (Error, TypeError, ValueError) as error:
+            # The text of zeep's errors may repeat a value; its class and the place do not.
+            raise PermanentError(
+                "not_in_wsdl", f"the message does not fit {local_name(element)} of the WSDL"
+            ) from error
+        if self._types:
+            _say_types(body[-1], element)
+        if self._table.style == "rpc/encoded":
+            body[-1].set(f"{{{etree.QName(body).namespace}}}encodingStyle", _ENCODING_STYLE)
+
+    def _fitted(self, value: JsonValue, element: Any) -> Any:
+        """A value of ours in the shape of its element: a list may be a repeated element, a wrapper around one, or a joined text."""
+        inner = _elements(element)
+        match value:
+            case list() if element.accepts_multiple:
+                return [self._single(one, element) for one in value]
+            case list() if len(inner) == 1 and inner[0][1].accepts_multiple:
+                return {inner[0][0]: [self._single(one, inner[0][1]) for one in value]}
+            case list() if not inner and not any(isinstance(one, dict | list) for one in value):
+                return self._table.separator.join(leaf(one) for one in value)
+            case list():
+                raise ValueError("a list needs an element that may repeat")
+            case _:
+                return self._single(value, element)
+
+    def _single(self, value: JsonValue, element: Any) -> Any:
+        if not isinstance(value, dict):
+            return leaf(value)
+        return {name: self._fitted(inner, child) for name, inner, child in _matched(element, value)}
+
+    def read_reply(self, operation: str, answer: Element) -> dict[str, JsonValue]:
+        """The child of a Body as named texts, in the structure that the WSDL declares. Raises OutcomeUnknownError."""
+        one = self._operations[operation]
+        expected = {one.output.body.qname.localname}
+        if self._table.style != "document/literal":
+            expected.add(f"{operation}Response")
+        namespace = one.output.body.qname.namespace
+        if local(answer) not in expected or (namespace and etree.QName(answer).namespace != namespace):
+            raise OutcomeUnknownError("wrong_answer", f"the answer is not that of the operation {operation}")
+        return self._read(one.output.body, answer)
+
+    def read_request(self, operation: str, request: Element) -> dict[str, JsonValue]:
+        """The same for a request: what a department does."""
+        return self._read(self._operations[operation].input.body, request)
+
+    def _read(self, element: Any, node: Element) -> dict[str, JsonValue]:
+        """zeep holds the answer against the WSDL. The values are taken as text: zeep reads every word as a boolean."""
+        from zeep.exceptions import Error  # noqa: PLC0415 - see above
+        from zeep.wsdl.messages.multiref import process_multiref  # noqa: PLC0415
+
+        parent = node.getparent()
+        if self._table.style != "document/literal" and parent is not None:
+            process_multiref(parent)  # type: ignore[no-untyped-call] # zeep is typed in parts
+        try:
+            element.parse(node, self._schema)
+        except (Error, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+            # zeep's builtin types raise what the value happens to break in them.
+            raise OutcomeUnknownError("unreadable_answer", "the answer does not fit the WSDL") from error
+        found = tree(node)
+        return found if isinstance(found, dict) else {}
+
+
+def local_name(element: Any) -> str:
+    """The name of a zeep element."""
+    return str(element.qname.localname)
+
+
+def _elements(element: Any) -> list[tuple[str, Any]]:
+    return list(getattr(element.type, "elements", []))
+
+
+def _matched(element: Any, fields: Fields) -> list[tuple[str, JsonValue, Any]]:
+    known = dict(_elements(element))
+    strange = set(fields) - set(known)
+    if strange:
+        raise ValueError(f"no element {', '.join(sorted(strange))}")
+    return [(name, value, known[name]) for name, value in fields.items() if value is not None]
+
+
+def _say_types(node: Element, element: Any) -> None:
+    """xsi:type on every element below ``node`` whose type has a name."""
+    known = dict(_elements(element))
+    for child in children(node):
+        declared_as = known.get(local(child))
+        if declared_as is not None:
+            if declared_as.type.qname is not None:
+                child.set(f"{{{XSI}}}type", etree.QName(declared_as.type.qname))
+            _say_types(child, declared_as)
+
+
+def read_port(bundle: Bundle, table: SoapTable) -> Port:
+    """Read the whole WSDL with its schemas (tens of milliseconds and more: off the event loop). Raises WsdlError."""
+    from zeep import Settings  # noqa: PLC0415 - a quarter of a second, only where SOAP is spoken
+    from zeep.exceptions import Error  # noqa: PLC0415
+    from zeep.wsdl import Document  # noqa: PLC0415
+    from zeep.wsdl.bindings import Soap11Binding, Soap12Binding  # noqa: PLC0415
+
+    settings = Settings(strict=True, forbid_dtd=True, forbid_external=True, xml_huge_tree=False)
+    transport: Any = bundle  # all that zeep asks of a transport while it reads is ``load``
+    try:
+        document = Document(str(bundle.path), transport, settings=settings)
+    except WsdlError:
+        raise
+    except (Error, etree.LxmlError, LookupError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise WsdlError(
+            f"{bundle.path.name} is not a WSDL that can be used: {type(error).__name__}: {error}"
+        ) from error
+    kind = Soap11Binding if table.soap_version == "1.1" else Soap12Binding
+    namespace = next(iter(document._definitions.values())).target_namespace or ""  # noqa: SLF001 - zeep shows it nowhere else
+    for service in document.services.values():
+        for port in service.ports.values():
+            if type(port.binding) is kind:
+                operations = port.binding.all()  # type: ignore[no-untyped-call] # zeep is typed in parts
+                return Port(operations, document.types, table, namespace)
+    raise WsdlError(f"{bundle.path.name} has no service with a SOAP {table.soap_version} port")
