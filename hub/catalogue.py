@@ -115,7 +115,7 @@ class Catalogue:
         """
         history = self._by_code.get(code) if code in self._offered else None
         if not history:
-            raise NotReceivable(f"item {code} is not in the catalogue of this site")
+            raise NotReceivable(f"item {code[:32]} is not in the catalogue of this site")
         in_force = [item for valid_from, item in history if valid_from <= on]
         if not in_force:
             raise NotReceivable(f"item {code} is not in force yet: it can be received from {history[0][0]}")

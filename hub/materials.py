@@ -43,7 +43,7 @@ async def upload(hub: "Hub", client: Client, content: bytes, declared: str) -> M
         "client": client.id,
         "created_at": milliseconds(hub.runtime.now()),
     }
-    await hub.writer.run(lambda connection: registry.add_material(connection, row))
+    await hub.commit("upload", lambda connection: registry.add_material(connection, row))
     return MaterialReceipt(key=key, size=len(content), media_type=media_type)
 
 

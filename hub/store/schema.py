@@ -38,7 +38,7 @@ def upgrade(path: Path) -> bool:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise StoreUnavailable(f"the database {path} cannot be opened: {error.strerror}") from error
-    with _connected(path) as connection:
+    with transaction(path) as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         if found == newest():
             return False
@@ -53,14 +53,14 @@ def upgrade(path: Path) -> bool:
 
 def pending(path: Path) -> bool:
     """Whether ``upgrade`` has something to do. The file must exist. Blocks."""
-    with _connected(path) as connection:
+    with transaction(path) as connection:
         return MigrationContext.configure(connection).get_current_revision() != newest()
 
 
 def newest() -> str:
     """The newest revision that this release knows."""
     head = ScriptDirectory.from_config(_config(None)).get_current_head()
-    assert head is not None, "the migrations folder is empty"  # noqa: S101 - a broken build, not a condition
+    assert head is not None, "the migrations folder is empty"
     return head
 
 
@@ -72,7 +72,7 @@ def _config(connection: Connection | None) -> Config:
 
 
 @contextmanager
-def _connected(path: Path) -> Iterator[Connection]:
+def transaction(path: Path) -> Iterator[Connection]:
     engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _no_implicit_begin)
     event.listen(engine, "begin", _begin)

@@ -10,6 +10,7 @@ from aiohttp import web
 from contracts.api import BadField, Problem
 from contracts.errors import OnedoorError
 from contracts.records import adapter, record
+from hub import metrics
 from hub.city import NotReceivable
 from hub.cloud_events import BadData, BadMessage, WrongMediaType
 from hub.intake import Forbidden
@@ -122,6 +123,7 @@ def respond(error: Exception) -> web.Response:
 
 def log_bug(error: Exception) -> None:
     """Where it happened and of which class, without its text: that may quote what a resident wrote."""
+    metrics.BUGS.labels("web").inc()
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     _log.error("unexpected %s at %s", type(error).__name__, where)

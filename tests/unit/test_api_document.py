@@ -2,13 +2,16 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
 import yaml  # type: ignore[import-untyped]
 from aiohttp import web
 
 from hub import metrics
+from hub.clients import Right
 from hub.web.api import add_routes
+from hub.web.problems import KINDS, UNEXPECTED
 
 
 def _document() -> dict[str, Any]:
@@ -26,6 +29,33 @@ def test_every_documented_call_is_served_and_every_served_call_is_documented() -
     }
     documented = {(method, path) for path, calls in _document()["paths"].items() for method in calls}
     assert served == documented
+
+
+def _rows(page: str) -> list[list[str]]:
+    """The cells of the table rows of a page of the manual."""
+    text = (Path(__file__).parents[2] / "docs/reference" / page).read_text(encoding="utf-8")
+    rows = [
+        [cell.strip().strip("`") for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+    assert rows
+    return rows
+
+
+def test_the_manual_explains_every_problem_with_its_status() -> None:
+    known = {(kind.name, kind.status) for _, kind in KINDS} | {(UNEXPECTED.name, UNEXPECTED.status)}
+    assert {(row[0], int(row[1])) for row in _rows("problems.md")} == known
+
+
+def test_the_manual_explains_every_right_and_metric() -> None:
+    assert [row[0] for row in _rows("senders.md")] == list(Right)
+    told = {row[0]: (row[1], row[2]) for row in _rows("metrics.md")}
+    defined = {}
+    for metric in metrics.REGISTRY.collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        defined[name] = metric.documentation
+    assert {name: says for name, (_, says) in told.items()} == defined
 
 
 def test_metrics_are_named_after_what_they_count_and_have_a_help_text() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 from sqlmodel import SQLModel, create_engine
 
 from hub.store import schema
@@ -61,6 +62,21 @@ def test_an_empty_file_is_pending(tmp_path: Path) -> None:
 def test_the_database_file_is_for_its_owner_only(tmp_path: Path) -> None:
     schema.upgrade(tmp_path / "hub.db")
     assert stat.S_IMODE((tmp_path / "hub.db").stat().st_mode) == 0o600
+
+
+def test_a_migration_that_fails_half_way_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    schema.upgrade(path)
+    before = _objects(path)
+
+    def half(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE half (id TEXT)")
+        connection.exec_driver_sql("DROP TABLE payload")
+        raise RuntimeError("as if the process died here")
+
+    with pytest.raises(RuntimeError), schema.transaction(path) as connection:
+        half(connection)
+    assert _objects(path) == before
 
 
 def test_a_schema_of_a_newer_release_is_refused(tmp_path: Path) -> None:
