@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import importlib.resources
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+
 from contracts.crash_points import crash_point
 from contracts.plugin import Runtime
 from contracts.site import Site, load_site
-
 from hub import outbox
 from hub.attempts import Planner
 from hub.catalogue import Catalogue, import_items, load_items
@@ -114,9 +115,7 @@ def site_folder(settings: Settings) -> Path:
     """The configured site, or the sample city that is installed beside the hub."""
     if settings.site is not None:
         return settings.site
-    from importlib.resources import files
-
-    return Path(str(files("plugins")))
+    return Path(str(importlib.resources.files("plugins")))
 
 
 def _real_world(settings: Settings, blobs: Blobs, stack: AsyncExitStack) -> RealRuntime:

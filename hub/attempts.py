@@ -9,13 +9,13 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import structlog
+
 from contracts.crash_points import crash_point
 from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Lookup, Outcome, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
 from contracts.plugin import BatchGateway, Enquiring, Gateway, Preparing
 from contracts.records import record
 from contracts.situation import Situation
-
 from hub import batches, clock, metrics, outbox, retry
 from hub.city import milliseconds, moment
 from hub.core import Core

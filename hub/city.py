@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any, cast
 
 import jmespath
+
 from contracts.catalogue import Item, Operation
 from contracts.errors import OnedoorError
 from contracts.records import Fields, record
-from contracts.situation import Situation
 from contracts.site import Centre
-
+from contracts.situation import Situation
 from hub.clock import Calendar
 from hub.keys import Keys
 

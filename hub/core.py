@@ -1,15 +1,16 @@
 """What the moving parts of the hub share: store, city, systems, clock. Built once by ``hub.app``; nothing else is global."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
+
 from contracts.crash_points import crash_point
 from contracts.plugin import Runtime
 from contracts.records import Fields
-
 from hub.city import City, milliseconds
 from hub.results.casework import Change
 from hub.settings import Settings
@@ -19,8 +20,7 @@ from hub.store.writer import Writer
 from hub.systems import Systems
 
 if TYPE_CHECKING:
-    from hub.catalogue import Catalogue
-    from hub.keys import Keys
+    pass
 
 T = TypeVar("T")
 
@@ -78,8 +78,6 @@ class Readers:
 
     async def run(self, query: Callable[[Connection], T]) -> T:
         """The query's result. Raises what it raised."""
-        import asyncio
-
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, query)
 
     def _run(self, query: Callable[[Connection], T]) -> T:

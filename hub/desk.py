@@ -91,7 +91,7 @@ async def _confirmed(hub: "Hub", row: Mapping[str, Any], completion: TaskComplet
     """What the sheet's gateway makes of the ticked box. Raises BadData."""
     gateway = _printing(hub, row["system"])
     stored = await hub.read(lambda connection: reading.delivery_row(connection, hub.city.region, row["delivery"]))
-    assert stored is not None, "a sheet's task names its delivery"  # noqa: S101 - the store's own promise
+    assert stored is not None, "a sheet's task names its delivery"
     confirmation = Confirmation(
         result_code=completion.result_code or "",
         fields=completion.fields,

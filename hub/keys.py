@@ -10,12 +10,13 @@ import os
 from collections import OrderedDict
 from pathlib import Path
 
-from contracts.errors import OnedoorError
-from contracts.task_sheet import SHEET_ALPHABET
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from contracts.errors import OnedoorError
+from contracts.task_sheet import SHEET_ALPHABET
 
 DEMO_MARK = "demo"
 _NONCE = 12

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 
 import structlog
+
 from contracts.errors import CredentialsError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import BatchGateway, Gateway
-
 from hub import attempts, clock, metrics, outbox, results
 from hub.admission import Breaker, Rate
 from hub.city import milliseconds, moment
@@ -163,12 +163,8 @@ class Lane:
     async def _judge(self, error: BaseException | None) -> None:
         """Tell the breaker; a refused login holds the whole lane."""
         if isinstance(error, CredentialsError):
-            self.held = "credentials"
             log.error("lane_held", system=self.system, why=error.code)
-            await self.core.commit(
-                "hold_lane",
-                lambda c: results.hold_lane(c, self.core.city, self.system, "credentials", "hub", self.core.now_ms()),
-            )
+            await self.hold("hub", "credentials")
         elif error is None or isinstance(error, PermanentError):
             self.breaker.succeeded()
         elif isinstance(error, TemporaryError | OutcomeUnknownError):
@@ -260,14 +256,35 @@ class Lane:
             return LOOK_SECONDS
         return max((min(moments) - now) / 1000 / self.core.settings.clock.speed, 0.01)
 
-    async def drain(self, seconds: float) -> int:
-        """Stop claiming, give back what was not tried, wait for what is in flight. Returns how many tries were cut off."""
-        self.stopping = True
-        self._awake.set()
+    async def hold(self, by: str, why: str = "paused") -> int:
+        """Stop sending: what is due is held. Returns how many deliveries."""
+        self.held = why
+        await self._give_back()
+        return await self.core.commit(
+            "hold_lane", lambda c: results.hold_lane(c, self.core.city, self.system, why, by, self.core.now_ms())
+        )
+
+    async def release(self, by: str) -> int:
+        """Send again. Returns how many deliveries are due again."""
+        self.held = None
+        self.breaker.succeeded()
+        released = await self.core.commit(
+            "release_lane", lambda c: results.release_lane(c, self.core.city, self.system, by, self.core.now_ms())
+        )
+        self.wake()
+        return released
+
+    async def _give_back(self) -> None:
         rows = list(self.claimed)
         self.claimed.clear()
         if rows:
             await self.core.commit("give_back", lambda c: outbox.give_back(c, self.core.city, rows, self.core.now_ms()))
+
+    async def drain(self, seconds: float) -> int:
+        """Stop claiming, give back what was not tried, wait for what is in flight. Returns how many tries were cut off."""
+        self.stopping = True
+        self._awake.set()
+        await self._give_back()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         return len(self._tasks)

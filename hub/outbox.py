@@ -4,7 +4,6 @@ The claim query needs no planner statistics: a partial index on what is due, in 
 """
 
 from contracts.records import record
-
 from hub import batches, states
 from hub.city import City
 from hub.journal import Chain

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from contracts.catalogue import Item, Step
 from contracts.records import record
-
 from hub.states import StepState
 
 PASSED = frozenset({StepState.DONE, StepState.SKIPPED})

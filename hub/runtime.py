@@ -1,7 +1,6 @@
 """The real world, as plugins and the hub see it: a civil clock, threads, secrets from files, materials from the blob store."""
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Callable
@@ -70,7 +69,7 @@ class RealRuntime:
         """A secret by name: a file of the secrets folder. Raises CredentialsError when there is none, or it is open to others."""
         path = self._secrets / name
         try:
-            if os.stat(path).st_mode & 0o077:
+            if path.stat().st_mode & 0o077:
                 raise CredentialsError(
                     "secret_readable", f"the secret {name} can be read by others: run chmod 600 on it"
                 )

@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import OnedoorError
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from contracts.errors import OnedoorError
 
 
 class SettingsRefused(OnedoorError):

@@ -13,6 +13,8 @@ from typing import Any
 
 import pluggy
 import structlog
+from pydantic import ValidationError
+
 from contracts.catalogue import Item, Operation
 from contracts.errors import OnedoorError, SiteError
 from contracts.plugin import (
@@ -30,8 +32,6 @@ from contracts.plugin import (
 )
 from contracts.records import Fields, record
 from contracts.situation import ChannelStatus, Situation
-from pydantic import ValidationError
-
 from hub.city import SystemFacts
 
 log = structlog.get_logger("onedoor.systems")

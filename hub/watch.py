@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import structlog
+
 from contracts.delivery import Reply
 from contracts.errors import DeliveryError
 from contracts.plugin import Collecting
-
 from hub import attempts, outbox, results
 from hub.core import Core
 from hub.results import Change
@@ -95,15 +95,18 @@ class Watch:
         finally:
             self._busy.discard(row["id"])
 
+    async def _move_cases(self, now: int) -> None:
+        core = self.core
+        archive_before = now - core.city.archive_after_days * 86_400_000
+        for case_no in await core.read(lambda c: outbox.due_for_time(c, core.city, now, 500, archive_before)):
+            await core.commit("time_passed", _time_passed(core, case_no, now))
+
     async def cases(self) -> None:
         """Until cancelled: deemed acceptance, overdue corrections, silent sources, open dates, archiving."""
         core = self.core
         while True:
             try:
-                now = core.now_ms()
-                archive_before = now - core.city.archive_after_days * 86_400_000
-                for case_no in await core.read(lambda c: outbox.due_for_time(c, core.city, now, 500, archive_before)):
-                    await core.commit("time_passed", _time_passed(core, case_no, now))
+                await self._move_cases(core.now_ms())
             except StoreUnavailable as error:
                 log.warning("store_unavailable", why=str(error))
             await asyncio.sleep(min(max(600.0 / core.settings.clock.speed, 0.2), 60.0))

@@ -90,7 +90,9 @@ def systems(**more: Any) -> dict[str, SystemFacts]:
     }
 
 
-def step(name: str, after: tuple[str, ...] = (), system: str | None = None, op: str = "check", **more: Any) -> dict[str, Any]:
+def step(
+    name: str, after: tuple[str, ...] = (), system: str | None = None, op: str = "check", **more: Any
+) -> dict[str, Any]:
     """A department step, or without ``system`` a centre step."""
     kind = {"kind": "centre"} if system is None else {"kind": "department", "system": system, "operation": op}
     return {"id": name, "name_zh": name, "name_en": name, "after": list(after), **kind, **more}
@@ -149,7 +151,12 @@ ITEMS = (
             ("p1", "p2"),
             "AA-api",
             "decide",
-            join={"wait_for": "mandatory", "mandatory": ["p1"], "not_answered_after_working_days": 3, "collect": "joined"},
+            join={
+                "wait_for": "mandatory",
+                "mandatory": ["p1"],
+                "not_answered_after_working_days": 3,
+                "collect": "joined",
+            },
         ),
         SERVE,
     ),
@@ -241,7 +248,9 @@ class SmallCity:
         self.connection.run("COMMIT")
         return result
 
-    def submit(self, code: str, *, accepted: bool = True, form: Mapping[str, Any] | None = None, message: str = "") -> str:
+    def submit(
+        self, code: str, *, accepted: bool = True, form: Mapping[str, Any] | None = None, message: str = ""
+    ) -> str:
         """A new case; returns its number."""
         self._messages += 1
         new = NewCase(
@@ -329,12 +338,16 @@ class SmallCity:
 
     def steps(self, case_no: str) -> dict[str, str]:
         """State of each step."""
-        rows = self.connection.rows("SELECT step, state FROM case_step WHERE case_no = :n ORDER BY position", {"n": case_no})
+        rows = self.connection.rows(
+            "SELECT step, state FROM case_step WHERE case_no = :n ORDER BY position", {"n": case_no}
+        )
         return {row["step"]: row["state"] for row in rows}
 
     def deliveries(self, case_no: str) -> list[Row]:
         """All deliveries, oldest first."""
-        return self.connection.rows("SELECT * FROM delivery WHERE case_no = :n ORDER BY created_at, round, id", {"n": case_no})
+        return self.connection.rows(
+            "SELECT * FROM delivery WHERE case_no = :n ORDER BY created_at, round, id", {"n": case_no}
+        )
 
     def delivery(self, delivery: str) -> Row:
         """One delivery."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+
 from hub import routing, states
 from hub.case_states import CASE_STATES, GUARD_TEXT, CaseState, CaseTransition, Clock, Event, case_transitions
 from hub.city import milliseconds, moment

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import orjson
+
 from contracts.catalogue import Item, Step
 from contracts.records import Fields, record
-
 from hub import states
 from hub.city import City, moment
 from hub.journal import Chain
@@ -65,7 +65,7 @@ class Casework:
     def load(cls, connection: Connection, city: City, case_no: str, at: int, by: str) -> "Casework":
         """Lock the case row first (R7), so that parallel parts settle one after the other. Raises NotFoundHere."""
         row = connection.row(
-            f"SELECT {_CASE_COLUMNS} FROM case_file WHERE region = :region AND case_no = :case_no",
+            f"SELECT {_CASE_COLUMNS} FROM case_file WHERE region = :region AND case_no = :case_no",  # noqa: S608 - names of our own columns
             {"region": city.region, "case_no": case_no},
         )
         if row is None:
@@ -83,7 +83,7 @@ class Casework:
         row = self.connection.row(
             "SELECT sealed_data FROM case_file WHERE region = :region AND case_no = :case_no", self._case()
         )
-        assert row is not None  # noqa: S101 - the case row is locked by this unit
+        assert row is not None
         found: dict[str, Any] = orjson.loads(self.key.unseal(row["sealed_data"], "data"))
         return found
 

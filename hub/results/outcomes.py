@@ -6,7 +6,6 @@ from typing import Any, Protocol
 from contracts.delivery import AwaitingReply, Completed, Lookup, NotFound, Outcome, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError
 from contracts.records import record
-
 from hub import states
 from hub.city import City, milliseconds, moment
 from hub.journal import Chain

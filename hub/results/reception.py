@@ -1,14 +1,13 @@
 """Receiving 收件 and the events of a case: what a sender, a centre or an applicant causes."""
 
+from dataclasses import asdict
 from typing import Any
 
-from dataclasses import asdict
-
 import orjson
+
 from contracts.catalogue import Item, StepKind
 from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind
 from contracts.records import record
-
 from hub import routing
 from hub.case_states import CaseState, Event
 from hub.city import City, moment
@@ -274,9 +273,9 @@ def _resume(work: Casework, told: CaseEvent) -> None:
 def _serve(work: Casework, told: CaseEvent) -> None:
     _plain(work, told)
     for name, row in work.steps.items():
-        if row["state"] == StepState.OPEN and work.definitions[name].kind is StepKind.CENTRE:
-            if routing.serving(work.definitions[name]):
-                steps.close_step(work, name, "done")
+        step = work.definitions[name]
+        if row["state"] == StepState.OPEN and step.kind is StepKind.CENTRE and routing.serving(step):
+            steps.close_step(work, name, "done")
     cases.drop_open_parts(work, serving_too=True)
 
 

@@ -3,9 +3,9 @@
 import hmac
 
 import orjson
+
 from contracts.records import adapter, record
 from contracts.task_sheet import TaskSheet, content_hash, parse_sheet_code, sheet_code
-
 from hub.city import City
 from hub.numbers import sheet_number
 from hub.results.casework import Casework

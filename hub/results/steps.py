@@ -3,12 +3,12 @@
 from typing import Any
 
 import orjson
+
 from contracts.catalogue import DayType, Operation, Step, StepKind
 from contracts.records import Fields
-
 from hub import routing
-from hub.clock import due_at
 from hub.city import holds, milliseconds, minimised, moment, source
+from hub.clock import due_at
 from hub.results import cases
 from hub.results.casework import Casework
 from hub.states import DeliveryState, SourceMark, StepState

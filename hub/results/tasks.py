@@ -3,17 +3,18 @@
 from typing import Any
 
 import orjson
+
 from contracts.delivery import AwaitingReply, Completed, Decision, Outcome, Returned
 from contracts.envelope import TaskCompletion
 from contracts.errors import DeliveryError
 from contracts.records import adapter
-
 from hub import routing
 from hub.case_states import CaseState, Event
 from hub.city import City, milliseconds, moment
 from hub.results import cases, steps
 from hub.results.casework import Casework, Change
 from hub.results.errors import NotAllowed, NotFoundHere, Overtaken
+from hub.results.operations import act_on
 from hub.results.reception import accept
 from hub.results.sheets import find_sheet, prove
 from hub.results.verdicts import apply_reply, find_delivery
@@ -139,8 +140,6 @@ def _decide_for_department(
         _needs_reason(told)
         said = Returned(reason_code=str(told.reason_code), wanted=told.wanted)
     else:
-        from hub.results.operations import act_on
-
         act_on(work, delivery, str(told.decision))
         return
     apply_reply(work, delivery, said, "person", work.at)

@@ -4,9 +4,9 @@ import hashlib
 from typing import Any
 
 import orjson
-from contracts.delivery import AwaitingReply, Completed, Outcome, Reply, Returned
-from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 
+from contracts.delivery import AwaitingReply, Completed, Outcome, Reply, Returned
+from contracts.errors import DeliveryError, PermanentError, TemporaryError
 from hub import batches, states
 from hub.city import City, milliseconds
 from hub.results import cases, steps
@@ -47,7 +47,8 @@ def reply(connection: Connection, city: City, system: str, answer: Reply, at: in
 def find_delivery(connection: Connection, city: City, delivery: str) -> Row | None:
     """The row of a delivery id."""
     return connection.row(
-        f"SELECT {_COLUMNS} FROM delivery WHERE region = :region AND id = :id", {"region": city.region, "id": delivery}
+        f"SELECT {_COLUMNS} FROM delivery WHERE region = :region AND id = :id",  # noqa: S608 - names of our own columns
+        {"region": city.region, "id": delivery},
     )
 
 

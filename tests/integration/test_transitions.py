@@ -5,15 +5,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+
 from contracts.delivery import AwaitingReply, Lookup, NotFound, Returned
 from contracts.envelope import CaseEventKind as Event
-from contracts.errors import (
-    CredentialsError,
-    DuplicateError,
-    OutcomeUnknownError,
-    PermanentError,
-    TemporaryError,
-)
+from contracts.errors import CredentialsError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.task_sheet import SheetBox, TaskSheet, sheet_code
 from hub import batches, outbox, results, states
 from hub.case_states import CASE_TRANSITIONS
@@ -36,14 +31,19 @@ SHEET = TaskSheet(
 
 def replies_in_every_state_that_is_not_final(city: SmallCity) -> None:
     """R6: due, claimed, sending, unknown, waiting, held and dead deliveries all take a reply."""
-    for answer, state in ((GRANTED, "done"), (RETURNED, "returned"), (PermanentError("bad"), "dead"), (WAITING, "waiting")):
+    for answer, state in (
+        (GRANTED, "done"),
+        (RETURNED, "returned"),
+        (PermanentError("bad"), "dead"),
+        (WAITING, "waiting"),
+    ):
         due = city.only(city.submit("API1"))["id"]
         claimed = city.only(city.submit("API1"))["id"]
         sending = city.only(city.submit("API1"))["id"]
         held = city.only(city.submit("API1"))["id"]
         rows = {row["id"]: row for row in city.claim("AA-api")}
-        for name in (due, held):
-            city.unit(lambda c, name=name: outbox.give_back(c, city.city, [rows[name]], city.at))
+        back = [rows[due], rows[held]]
+        city.unit(lambda c, back=back: outbox.give_back(c, city.city, back, city.at))
         begun = city.begin(rows[sending])
         city.reply(due, answer)
         city.reply(claimed, answer)
@@ -138,11 +138,7 @@ def waiting_in_every_direction(city: SmallCity) -> None:
     assert city.delivery(name)["state"] == "unknown"
     assert city.delivery(name)["error_code"] == "overdue"
     name = waiting()
-    city.unit(
-        lambda c: results.enquired(
-            c, city.city, name, NotFound(what=Lookup.NOT_RECEIVED), city.plan, city.at
-        )
-    )
+    city.unit(lambda c: results.enquired(c, city.city, name, NotFound(what=Lookup.NOT_RECEIVED), city.plan, city.at))
     assert city.delivery(name)["possible_duplicate"]
     city.operate(name, "cancel")
     name = waiting()
@@ -252,13 +248,14 @@ def cases_end_in_every_way(city: SmallCity) -> None:
     def awaiting() -> str:
         return city.submit("API1")
 
+    ended = []
     for start in (in_process, suspended, returned, awaiting):
         city.tell(start(), Event.WITHDRAW)
-        void = start()
-        city.tell(void, Event.VOID, **second)
+        ended.append(start())
+        city.tell(ended[-1], Event.VOID, **second)
     for start in (in_process, returned):
-        case = start()
-        city.tell(case, Event.RETURN, reason_code="elsewhere")
+        ended.append(start())
+        city.tell(ended[-1], Event.RETURN, reason_code="elsewhere")
     asked = returned()
     city.tell(asked, Event.ASK_CORRECTION, wanted=("M0001",))
     city.tell(asked, Event.CORRECTED)
@@ -266,9 +263,9 @@ def cases_end_in_every_way(city: SmallCity) -> None:
     city.send("AA-api", GRANTED)
     assert city.status(asked) == "50"
     city.later(days=31)
-    for ended in (void, case):
-        city.time_passes(ended)
-        assert city.status(ended) == "80"
+    for case in ended:
+        city.time_passes(case)
+        assert city.status(case) == "80"
 
 
 def an_accepted_case_that_has_nothing_to_start(city: SmallCity) -> None:
@@ -444,5 +441,3 @@ def test_every_other_transition_is_refused(machine: Machine) -> None:
         if (from_, to) not in legal:
             with pytest.raises(states.IllegalTransition):
                 states.check(machine, from_, to)
-
-

@@ -1,0 +1,1 @@
+"""The benchmark: ratios beside a bare client in the same minute, never bare times."""
