@@ -161,6 +161,7 @@ async def _work(
     if habit is Fault.LOST_REPLY:
         lost_box = next((code for code, words in sheet.boxes if any(word in words for word in _LOST)), None)
         if lost_box and desk.asks_reprints and not desk.ledger.effects(sheet.number) and rule.random() < 0.5:
+            await _note(desk, "reply", sheet, "temporary")
             await _confirm(desk, http, sheet, _lost(desk, sheet, lost_box), done)
             return
         await asyncio.sleep(desk.pace_seconds * 25)

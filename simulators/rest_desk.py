@@ -44,6 +44,10 @@ class Habits:
     now: Callable[[], datetime]
 
 
+NO_EFFECT = frozenset({ResultKind.TEMPORARY, ResultKind.PERMANENT})
+"""Answers of a department that did nothing."""
+
+
 class Desk:
     """All that one department holds. For one event loop."""
 
@@ -62,17 +66,18 @@ class Desk:
     async def act(self, operation: Operation, wire: RestWire, delivery_id: str, digest: str) -> Held:
         """Once for a delivery id where sending again is declared safe, each time where it is not."""
         known = self._held.get(delivery_id)
-        if known is not None and self._habits.resend_is_safe:
+        was_busy = known is not None and known.kind is ResultKind.TEMPORARY
+        if known is not None and self._habits.resend_is_safe and not was_busy:
             await self.arrived(operation, delivery_id, digest, "again")
             await known.acted.wait()
             return known
-        answer, kind = self._decided(operation, wire, delivery_id)
+        answer, kind = self._decided(operation, wire, delivery_id, was_busy=was_busy)
         held = Held(delivery_id=delivery_id, operation=operation, digest=digest, answer=answer, kind=kind)
         self._held[delivery_id] = held
         entries = [("arrival", delivery_id, operation.key, digest, "")]
         # The ledger outlives this process: what was done before a restart is not done again.
         done = self._ledger is not None and self._ledger.effects(delivery_id) > 0
-        if not (done and self._habits.resend_is_safe):
+        if kind not in NO_EFFECT and not (done and self._habits.resend_is_safe):
             entries.append(("effect", delivery_id, operation.key, digest, ""))
         await self._log(*entries)
         later = operation.answers is Answers.LATER
@@ -80,15 +85,18 @@ class Desk:
         held.acted.set()
         return held
 
-    def _decided(self, operation: Operation, wire: RestWire, delivery_id: str) -> tuple[bytes, ResultKind]:
-        """The result as the channel writes it. A reply row that is more than a name cannot be turned round: its field keeps its name."""
+    def _decided(
+        self, operation: Operation, wire: RestWire, delivery_id: str, *, was_busy: bool
+    ) -> tuple[bytes, ResultKind]:
+        """The result as the channel writes it. A reply row that is more than a name cannot be turned round: its field keeps its name.
+
+        A department that said "try again" takes the message the second time.
+        """
+        shares = self._habits.shares
+        if was_busy:
+            shares = {kind: share for kind, share in shares.items() if kind is not ResultKind.TEMPORARY}
         verdict = decide(
-            operation,
-            Situation.API,
-            delivery_id,
-            self._habits.seed,
-            shares=self._habits.shares,
-            code_lists=self._habits.code_lists,
+            operation, Situation.API, delivery_id, self._habits.seed, shares=shares, code_lists=self._habits.code_lists
         )
         rows = {name: row for name, row in wire.reply.items() if row.isidentifier()}
         answer: dict[str, JsonValue] = {rows.get(name, name): value for name, value in verdict.fields.items()}
