@@ -117,8 +117,11 @@ class _Person:
     def _decision(self, task: Mapping[str, Any]) -> dict[str, Any]:
         by_hand = _BY_HAND.get(task["kind"])
         if by_hand is not None:
-            tired = self._resent[task["case_no"], task["step"]] >= _RESENDS
-            return {"decision": "cancel" if tired else by_hand}
+            times = self._resent[task["case_no"], task["step"]]
+            if task["kind"] == "dead" and times == _RESENDS - 1:
+                # What the department will not take as it is goes back to be mended, and out again as a new round.
+                return {"decision": "returned", "reason_code": "data_refused"}
+            return {"decision": "cancel" if times >= _RESENDS else by_hand}
         dice = random.Random(f"{self._office.seed}/{task['case_no']}/{task['step']}").random()  # noqa: S311 - repeatable
         if task["kind"] in _DECIDING and dice < self._office.refuses:
             return {"decision": "refused", "reason_code": "not_eligible"}

@@ -58,6 +58,8 @@ class HubProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C in a terminal goes to a whole group: the hub is to be stopped by us, once, and in order.
+                process_group=0,
                 env={**os.environ, **(environment or {})},
             )
 
