@@ -1,0 +1,132 @@
+"""What a demo shows: how far it is, and in the end one table that says what came of everything."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from contracts.situation import Situation
+from simulators.demo_figures import ENDED, CentreLine, Figures, Line, sending_situations, situation_of
+from simulators.demo_play import Seen
+from simulators.world import World
+
+NAMES: Final[Mapping[Situation, str]] = {
+    Situation.API: "API",
+    Situation.PAPER: "paper",
+    Situation.FILE_DROP: "file drop",
+}
+_COLUMNS: Final = ("cases", "deliveries", "attempts", "retries", "unknown", "refused", "returned", "dead", "waiting")
+_SETTLED: Final = frozenset({"done", "returned", "cancelled"})
+
+
+class Bars:
+    """The progress display. Where the output is no terminal it is one line now and then."""
+
+    def __init__(self, progress: Progress, city: World, cases: int) -> None:
+        self._progress = progress
+        self._sending = sending_situations(city.site)
+        self._zone = ZoneInfo(city.site.timezone)
+        self._clock = progress.add_task("", total=None, start=False)
+        self._rows: dict[str, TaskID] = {
+            name: progress.add_task(name, total=total)
+            for name, total in {
+                "cases handed in": cases,
+                "answered by API": 0,
+                "answered in files": 0,
+                "answered on paper": 0,
+                "cases finished": cases,
+            }.items()
+        }
+        self._quarter = -1
+
+    def show(self, seen: Seen) -> None:
+        """The state of things now."""
+        at = f"{seen.at.astimezone(self._zone):%A %Y-%m-%d %H:%M}"
+        finished = sum(view.status in ENDED for view in seen.views)
+        self._progress.update(self._clock, description=f"[bold]{at}[/bold] in the city")
+        self._progress.update(self._rows["cases handed in"], completed=seen.handed_in)
+        self._progress.update(self._rows["cases finished"], completed=finished)
+        words = {Situation.API: "by API", Situation.FILE_DROP: "in files", Situation.PAPER: "on paper"}
+        for situation, how in words.items():
+            mine = [
+                one for view in seen.views for one in view.deliveries if situation_of(one, self._sending) is situation
+            ]
+            self._progress.update(
+                self._rows[f"answered {how}"], total=len(mine), completed=sum(one.state in _SETTLED for one in mine)
+            )
+        quarter = int(seen.at.timestamp()) // (6 * 3600)
+        if not self._progress.console.is_terminal and quarter != self._quarter:
+            self._quarter = quarter
+            self._progress.console.print(f"  {at}: {seen.handed_in} handed in, {finished} finished")
+
+
+@contextmanager
+def bars(console: Console, city: World, cases: int) -> Iterator[Bars]:
+    """The display, until the block ends."""
+    columns = (TextColumn("  {task.description}"), BarColumn(bar_width=40), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=False) as progress:
+        yield Bars(progress, city, cases)
+
+
+def show_figures(console: Console, found: Figures, faults: Mapping[str, int]) -> None:
+    """The table, the cases that wait, and the faults."""
+    table = Table(title="What came of it", title_justify="left", title_style="bold")
+    table.add_column("")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right")
+    table.add_column("waiting for")
+    for situation, name in NAMES.items():
+        _add(table, name, found.by_situation[situation])
+    _add_centre(table, found.centre)
+    console.print(table)
+    console.print(_sentence(found))
+    counts = Table(title="Faults injected", title_justify="left", title_style="bold")
+    counts.add_column("what departments, offices and lines did wrong")
+    counts.add_column("times", justify="right")
+    for kind, count in faults.items():
+        counts.add_row(kind.replace("_", " "), str(count))
+    console.print(counts)
+
+
+def _add(table: Table, name: str, line: Line) -> None:
+    counts = line.as_json()
+    table.add_row(name, *(str(counts[column]) for column in _COLUMNS), _reasons(line.waiting))
+
+
+def _add_centre(table: Table, line: CentreLine) -> None:
+    # A step of the centre is not sent anywhere: it has no attempts that could fail.
+    cells = [str(line.cases), f"{line.steps} steps", "", "", "", str(line.refused), str(line.returned), ""]
+    table.add_row("centre steps", *cells, str(sum(line.waiting.values())), _reasons(line.waiting))
+
+
+def _reasons(waiting: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in sorted(waiting.items()))
+
+
+def _sentence(found: Figures) -> str:
+    waiting = f"{found.cases - found.completed} wait" + (f" for {_reasons(found.waiting)}" if found.waiting else "")
+    words = [f"{found.cases} cases: {found.completed} finished, {waiting}."]
+    if found.dead_letters:
+        words.append(f"Deliveries that became dead letters on the way: {found.dead_letters}.")
+    if found.unnamed:
+        words.append(f"[bold red]In no state that has a name: {', '.join(found.unnamed)}.[/bold red]")
+    return " ".join(words) + "\n"
+
+
+def show_verdict(console: Console, verdict: Mapping[str, Any]) -> None:
+    """What the oracle says."""
+    ok = verdict["verdict"] == "ok"
+    colour = "green" if ok else "red"
+    console.print(
+        f"[bold {colour}]The oracle, which imports nothing of the hub: {verdict['verdict']}.[/bold {colour}]"
+        f" Lost {verdict['lost']}, undetected duplicates {verdict['undetected_duplicates']},"
+        f" sent again and marked as a possible duplicate {verdict['possible_duplicates']}."
+    )
+    for name, check in verdict["invariants"].items():
+        console.print(f"  {name} {'ok' if check['ok'] else 'FAILED'}: {check['checked']} looked at", highlight=False)
+        for sentence in check["findings"][:5]:
+            console.print(f"     {sentence}", highlight=False, markup=False)
