@@ -92,6 +92,7 @@ class World:
     site: Site
     clock: CivilClock
     hub: HubProcess
+    paper_ledger: Ledger
     dials: dict[str, FaultDial] = field(default_factory=dict)
     rest: dict[str, RestDepartment] = field(default_factory=dict)
     sftp: dict[str, SftpDepartment] = field(default_factory=dict)
@@ -177,7 +178,7 @@ class World:
             folder=self.folder / "sheets",
             hub=self.hub.url,
             key=key,
-            ledger=Ledger(self.folder / "ledgers" / "clerk.jsonl"),
+            ledger=self.paper_ledger,
             dial=self.dial("clerk", Situation.PAPER),
             seed=plan.seed,
             pace_seconds=plan.pace_seconds,
@@ -274,8 +275,9 @@ async def world(plan: Plan) -> AsyncIterator[World]:
     url = f"http://127.0.0.1:{plan.port or _free_port()}"
     command = plan.command or serve_command(plan.folder / "onedoor.toml")
     hub = HubProcess(command, url, plan.folder / "logs" / "hub.log")
-    city = World(plan=plan, site=site, clock=CivilClock(plan.start, plan.speed), hub=hub)
     async with AsyncExitStack() as stack:
+        ledger = stack.enter_context(Ledger(plan.folder / "ledgers" / "clerk.jsonl"))
+        city = World(plan=plan, site=site, clock=CivilClock(plan.start, plan.speed), hub=hub, paper_ledger=ledger)
         for system in (system for department in site.departments for system in department.systems):
             await _open(city, system, stack)
         try:

@@ -1,0 +1,161 @@
+"""The sample city, made impatient: no office hours, a cut-off every hour, waits of minutes. A whole case lasts seconds.
+
+What is tested is the hub as a process, its departments as they are; only the tables of the site are other ones.
+"""
+
+import asyncio
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import simulators
+from simulators.senders import Sender
+from simulators.world import Plan, World, world
+
+SPEED = 1200.0
+"""Seconds of the city in one of ours: an hour passes in three seconds."""
+
+SETTINGS = {
+    "retry": {"first_seconds": 60.0, "cap_seconds": 300.0},
+    "breaker_seconds": 0.3,
+    "archive_after_days": 0,
+    "drain_seconds": 5.0,
+}
+
+_HURRY = (
+    (r", opening_hours = \{[^}]*\}", ""),
+    (r"cut_offs = \[[^]]*\], calendar = \"working\"", "HOURLY"),
+    (r"collect_seconds = \d+", "collect_seconds = 120"),
+    (r"every_seconds = \d+", "every_seconds = 120"),
+    (r", rate_per_second = \d+", ""),
+)
+_HOURLY = f'cut_offs = [{", ".join(f"{chr(34)}{hour:02d}:00{chr(34)}" for hour in range(24))}], calendar = "daily"'
+
+
+def fast_site(folder: Path, replies_within: Mapping[str, float] | None = None) -> Path:
+    """A copy of the sample city without its patience. ``replies_within``: by system, hours after which its answer is overdue."""
+    root = folder / "site"
+    shutil.copytree(str(files("plugins")), root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    for path in root.glob("*/department.toml"):
+        text = path.read_text(encoding="utf-8")
+        for pattern, replacement in _HURRY:
+            text = re.sub(pattern, replacement.replace("HOURLY", _HOURLY + ", max_wait_seconds = 600"), text)
+        for system, hours in (replies_within or {}).items():
+            text = re.sub(
+                rf'(key = "{system}".*?limits = {{)',
+                rf"\1 reply_within_hours = {hours},",
+                text,
+                count=1,
+                flags=re.DOTALL,
+            )
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def samples(site: Path) -> dict[str, dict[str, Any]]:
+    """The envelope of one sample case of each item."""
+    found = {}
+    for path in sorted(site.glob("*/samples/*.json")):
+        envelope = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(envelope["data"]["item"], envelope)
+    return found
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path: a socket of the hub lies in it."""
+    folder = Path(tempfile.mkdtemp(prefix="od-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class FastCity:
+    """A running city and one counter. ``cases`` by the id of the message that brought them."""
+
+    def __init__(self, running: World, counter: Sender, site: Path) -> None:
+        self.world = running
+        self.counter = counter
+        self.samples = samples(site)
+        self.cases: dict[str, asyncio.Task[str]] = {}
+        self._numbers = 0
+
+    def hand_in(self, item: str, *, accepted: bool = True, **applicant: Any) -> "asyncio.Task[str]":
+        """Hand in a sample case of the item, however often the hub dies over it; the task gives the case number."""
+        self._numbers += 1
+        sample = self.samples[item]["data"]
+        data = {**sample, "applicant": {**sample["applicant"], **applicant}}
+        if not accepted:
+            data["accepted"] = False
+        message = f"{item}-{self._numbers}"
+        self.cases[message] = asyncio.create_task(self.counter.submit(message, data))
+        return self.cases[message]
+
+    async def all_acknowledged(self) -> None:
+        """Every case handed in has been taken."""
+        await asyncio.gather(*self.cases.values())
+
+    async def ask_the_oracle(self, *options: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and report."""
+        return await ask_the_oracle(self.world.folder, *options)
+
+
+async def ask_the_oracle(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """Run it as a process over the folder of a world."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "simulators.oracle",
+        *("--database", str(folder / "data" / "onedoor.db"), "--senders", str(folder / "senders")),
+        *("--ledgers", str(folder / "ledgers"), "--files", str(folder / "files"), "--json", *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=Path(simulators.__path__[0]).parent,
+    )
+    output, trouble = await process.communicate()
+    assert process.returncode in (0, 1), trouble.decode()
+    return process.returncode, json.loads(output)
+
+
+def write_canaries(city: FastCity) -> Path:
+    """Names and numbers of everybody in the sample cases."""
+    wanted = {
+        "name",
+        "id_no",
+        "mobile",
+        "address",
+        "spouse_name",
+        "spouse_id",
+        "child_name",
+        "child_id",
+        "bank_account",
+    }
+    found: set[str] = set()
+    for envelope in city.samples.values():
+        for part in ("applicant", "agent", "form"):
+            fields = envelope["data"].get(part) or {}
+            found |= {value for name, value in fields.items() if name in wanted and isinstance(value, str)}
+    path = city.world.folder / "canaries.txt"
+    path.write_text("\n".join(sorted(found)), encoding="utf-8")
+    return path
+
+
+@asynccontextmanager
+async def fast_city(
+    folder: Path, *, replies_within: Mapping[str, float] | None = None, **plan: Any
+) -> AsyncIterator[FastCity]:
+    """The city with its hub running and its counter open."""
+    site = fast_site(folder, replies_within)
+    plan = {"speed": SPEED, "settings": SETTINGS, "pace_seconds": 0.1, "reply_delay_seconds": 0.05, **plan}
+    async with world(Plan(folder=folder, site=site, **plan)) as running:
+        await running.start_hub()
+        async with await running.sender("counter") as counter:
+            yield FastCity(running, counter, site)

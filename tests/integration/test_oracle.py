@@ -1,0 +1,291 @@
+"""The oracle finds each planted corruption, by the right invariant, and has nothing to say against a clean world.
+
+One real world is made for the whole module; each test spoils a copy of what it left behind.
+"""
+
+import ast
+import asyncio
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+import simulators.oracle
+from tests.fast_city import ask_the_oracle, fast_city, short_folder, write_canaries
+
+ITEMS = ("DA001", "DA002", "MZ004", "MZ006", "MZ011", "MZ012", "JY004", "WJ002", "WJ003")
+
+
+@pytest.fixture(scope="module")
+def clean_world() -> Iterator[Path]:
+    """What a hub and its city left behind after a handful of cases over all three situations."""
+    with short_folder() as folder:
+        asyncio.run(_live(folder))
+        yield folder
+
+
+async def _live(folder: Path) -> None:
+    async with fast_city(folder) as city:
+        for item in ITEMS:
+            city.hand_in(item)
+        await city.all_acknowledged()
+        await city.world.settled(60)
+        write_canaries(city)
+        async with aiohttp.ClientSession() as http, http.get(f"{city.world.hub.url}/metrics") as answer:
+            metrics = await answer.text()
+        assert await city.world.hub.stop() == 0
+        (folder / "metrics.txt").write_text(metrics, encoding="utf-8")
+
+
+@pytest.fixture
+def spoilt(clean_world: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    copy = tmp_path / "world"
+    shutil.copytree(clean_world, copy, ignore=shutil.ignore_patterns("*.sock", "site", "sheets"))
+    return copy
+
+
+async def judge(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """With every option there is."""
+    everything = ("--logs", folder / "logs", "--canaries", folder / "canaries.txt", "--stopped", *options)
+    return await ask_the_oracle(folder, *map(str, everything))
+
+
+def failed(report: dict[str, Any]) -> set[str]:
+    return {name for name, one in report["invariants"].items() if not one["ok"]}
+
+
+def change(folder: Path, statement: str, *values: Any) -> None:
+    """Change the database as no hub would."""
+    connection = sqlite3.connect(folder / "data" / "onedoor.db")
+    with connection:
+        assert connection.execute(statement, values).rowcount > 0
+    connection.close()
+
+
+def read(folder: Path, statement: str) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(folder / "data" / "onedoor.db")
+    found = connection.execute(statement).fetchall()
+    connection.close()
+    return found
+
+
+def ledger_entries(folder: Path, system: str) -> list[dict[str, str]]:
+    lines = (folder / "ledgers" / f"{system}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def append_entry(folder: Path, ledger: str, **entry: str) -> None:
+    with (folder / "ledgers" / f"{ledger}.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+async def test_a_clean_world_passes_every_invariant(clean_world: Path) -> None:
+    code, report = await judge(clean_world, "--metrics", str(clean_world / "metrics.txt"))
+    assert report["invariants"].keys() == {f"I{number}" for number in range(1, 9)}
+    assert failed(report) == set(), report
+    assert (code, report["verdict"], report["lost"], report["undetected_duplicates"]) == (0, "ok", 0, 0)
+    assert all(one["checked"] > 0 for name, one in report["invariants"].items() if name != "I4")
+
+
+def test_the_oracle_imports_nothing_of_the_hub() -> None:
+    imported = set()
+    for path in Path(simulators.oracle.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module))
+            elif isinstance(node, ast.Import):
+                imported |= {name.name for name in node.names}
+    assert not {name for name in imported if name.split(".")[0] in ("hub", "plugins", "adapters", "contracts")}
+    assert {name for name in imported if name.startswith("simulators")} <= {
+        "simulators.oracle",
+        *(f"simulators.oracle.{name}" for name in ("canaries", "checks", "evidence", "findings", "replay")),
+    }
+
+
+def _delete_delivery(folder: Path) -> None:
+    change(folder, "DELETE FROM delivery WHERE id = (SELECT min(id) FROM delivery WHERE system = 'MZ-elder')")
+
+
+def _delete_case(folder: Path) -> None:
+    change(folder, "DELETE FROM case_file WHERE case_no = (SELECT min(case_no) FROM case_file)")
+
+
+def _delete_message(folder: Path) -> None:
+    change(folder, "DELETE FROM inbox WHERE id = 'DA001-1'")
+
+
+def _give_message_to_another_case(folder: Path) -> None:
+    change(folder, "UPDATE inbox SET case_no = (SELECT max(case_no) FROM case_file) WHERE id = 'DA001-1'")
+
+
+def _double_effect(folder: Path) -> None:
+    entry = next(one for one in ledger_entries(folder, "DA-archive") if one["kind"] == "effect")
+    append_entry(folder, "DA-archive", **entry)
+
+
+def _double_arrival(folder: Path) -> None:
+    entry = next(one for one in ledger_entries(folder, "WJ-family") if one["kind"] == "arrival")
+    append_entry(folder, "WJ-family", **entry)
+
+
+def _forget_the_doubt(folder: Path) -> None:
+    """A second attempt that nobody marked: the department took the message twice, and nobody knows."""
+    _double_arrival(folder)
+    (delivery,) = read(folder, "SELECT min(id) FROM delivery WHERE system = 'WJ-family'")
+    columns = "region, delivery, 2, case_no, situation, fence, state, 0, batch, started_at, ended_at, error_code"
+    change(folder, f"INSERT INTO attempt SELECT {columns} FROM attempt WHERE delivery = ?", delivery[0])  # noqa: S608
+
+
+def _print_in_secret(folder: Path) -> None:
+    entry = next(one for one in ledger_entries(folder, "clerk") if one["kind"] == "arrival")
+    append_entry(folder, "clerk", **entry)
+
+
+def _claim_an_effect(folder: Path) -> None:
+    path = folder / "ledgers" / "MZ-marriage.jsonl"
+    kept = [one for one in ledger_entries(folder, "MZ-marriage") if one["kind"] != "effect"]
+    path.write_text("".join(json.dumps(one) + "\n" for one in kept), encoding="utf-8")
+
+
+def _swap_reply(folder: Path) -> None:
+    """Journal and table agree on it; only the department knows better."""
+    path = folder / "ledgers" / "MZ-elder.jsonl"
+    swapped = {"completed.granted": "completed.refused", "completed.refused": "completed.granted"}
+    entries = [{**one, "note": swapped.get(one["note"], one["note"])} for one in ledger_entries(folder, "MZ-elder")]
+    path.write_text("".join(json.dumps(one) + "\n" for one in entries), encoding="utf-8")
+
+
+def _swap_stored_reply(folder: Path) -> None:
+    change(
+        folder,
+        "UPDATE reply SET kind = CASE kind WHEN 'granted' THEN 'refused' ELSE 'granted' END WHERE system = 'MZ-elder'",
+    )
+
+
+def _strange_delivery(folder: Path) -> None:
+    append_entry(
+        folder, "MZ-elder", kind="arrival", system="MZ-elder", delivery_id="nobody", operation="x", digest="", note=""
+    )
+
+
+def _leave_claimed(folder: Path) -> None:
+    change(folder, "UPDATE delivery SET state = 'claimed', lease_until = 1 WHERE system = 'MZ-elder'")
+
+
+def _edit_journal(folder: Path) -> None:
+    change(folder, "UPDATE journal SET \"by\" = 'somebody' WHERE seq = 2")
+
+
+def _rewrite_journal(folder: Path) -> None:
+    change(folder, "UPDATE journal SET changes = replace(changes, 'granted', 'refused') WHERE changes LIKE '%granted%'")
+
+
+def _cut_journal_tail(folder: Path) -> None:
+    change(
+        folder,
+        "DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal AS j WHERE j.chain = journal.chain)"
+        " AND chain NOT LIKE 'system:%'",
+    )
+
+
+def _cut_journal_middle(folder: Path) -> None:
+    change(folder, "DELETE FROM journal WHERE seq = 3")
+
+
+def _change_step(folder: Path) -> None:
+    change(folder, "UPDATE case_step SET state = 'skipped' WHERE rowid = (SELECT min(rowid) FROM case_step)")
+
+
+def _change_status(folder: Path) -> None:
+    change(folder, "UPDATE case_file SET status = '50' WHERE case_no = (SELECT max(case_no) FROM case_file)")
+
+
+def _lose_step(folder: Path) -> None:
+    change(folder, "DELETE FROM case_step WHERE step = 's3' AND case_no = (SELECT max(case_no) FROM case_file)")
+
+
+def _foreign_file(folder: Path) -> None:
+    (folder / "files" / "WJ-family" / "out" / "WJ_20260302_099.txt").write_text("nobody sent this")
+
+
+def _lose_file(folder: Path) -> None:
+    for path in (folder / "files" / "WJ-family" / "taken").iterdir():
+        path.unlink()
+
+
+def _leak(form: Callable[[str], bytes]) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        name = max((folder / "canaries.txt").read_text(encoding="utf-8").split(), key=len)
+        with (folder / "logs" / "hub.log").open("ab") as log:
+            log.write(b"oops: " + form(name) + b"\n")
+
+    return spoil
+
+
+def _leak_into_database(folder: Path) -> None:
+    name = (folder / "canaries.txt").read_text(encoding="utf-8").split()[0]
+    change(folder, "UPDATE client SET name = ?", name)
+
+
+PLANTED = {
+    "a deleted delivery row": (_delete_delivery, {"I3", "I5"}),
+    "a deleted case row": (_delete_case, {"I1", "I5"}),
+    "a deleted message": (_delete_message, {"I1"}),
+    "a message under another case": (_give_message_to_another_case, {"I1"}),
+    "a doubled effect": (_double_effect, {"I3"}),
+    "a doubled arrival": (_double_arrival, {"I3"}),
+    "a second attempt that was not marked": (_forget_the_doubt, {"I3", "I5"}),
+    "a sheet printed in secret": (_print_in_secret, {"I3"}),
+    "a claimed effect": (_claim_an_effect, {"I3"}),
+    "a swapped reply": (_swap_reply, {"I3"}),
+    "a swapped stored reply": (_swap_stored_reply, {"I3", "I5"}),
+    "a delivery that the hub does not know": (_strange_delivery, {"I3"}),
+    "a claim that nobody holds": (_leave_claimed, {"I4", "I5"}),
+    "an edited journal row": (_edit_journal, {"I5"}),
+    "a rewritten change": (_rewrite_journal, {"I5"}),
+    "a cut journal tail": (_cut_journal_tail, {"I5"}),
+    "a row missing in the middle": (_cut_journal_middle, {"I5"}),
+    "a changed step state": (_change_step, {"I5"}),
+    "a changed case status": (_change_status, {"I5"}),
+    "a lost step": (_lose_step, {"I2", "I5"}),
+    "a foreign file": (_foreign_file, {"I6"}),
+    "a lost file": (_lose_file, {"I6"}),
+    "a name in a log": (_leak(str.encode), {"I8"}),
+    "a name in a log in GBK": (_leak(lambda name: name.encode("gb18030")), {"I8"}),
+    "a name in a log in hex": (_leak(lambda name: name.encode().hex().encode()), {"I8"}),
+    "a name in a log as JSON": (_leak(lambda name: json.dumps(name).encode()), {"I8"}),
+    "a name in the database": (_leak_into_database, {"I8"}),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+async def test_a_planted_corruption_is_found_by_the_right_invariant(spoilt: Path, planted: str) -> None:
+    spoil, wanted = PLANTED[planted]
+    spoil(spoilt)
+    code, report = await judge(spoilt)
+    assert (code, report["verdict"]) == (1, "failed")
+    assert failed(report) == wanted, report["invariants"]
+
+
+async def test_doubles_and_losses_are_counted(spoilt: Path) -> None:
+    _double_effect(spoilt)
+    _double_arrival(spoilt)
+    _delete_message(spoilt)
+    _, report = await judge(spoilt)
+    assert report["undetected_duplicates"] == 2
+    assert report["lost"] > 0
+
+
+async def test_a_gauge_that_tells_another_number_is_found(spoilt: Path) -> None:
+    metrics = spoilt / "metrics.txt"
+    text = metrics.read_text(encoding="utf-8")
+    assert 'onedoor_cases{status="' in text
+    metrics.write_text(text.replace('onedoor_cases{status="', 'onedoor_cases{status="9'), encoding="utf-8")
+    _, report = await judge(spoilt, "--metrics", str(metrics))
+    assert failed(report) == {"I7"}
