@@ -1,6 +1,8 @@
 """Handing in cases over HTTP: 202 means it is on disk, and whatever is refused is refused in full."""
 
+import gzip
 import json
+import resource
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
@@ -281,3 +283,12 @@ async def test_a_scan_over_the_limit_is_refused(door: FrontDoor) -> None:
         "POST", "/v1/materials", None, {"Content-Type": "application/pdf"}, data=BytesIO(big)
     )
     assert status == 413
+
+
+async def test_a_bomb_is_refused_before_it_unfolds(door: FrontDoor) -> None:
+    bomb = gzip.compress(b" " * 60_000_000, 6)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    headers = {"Content-Type": STRUCTURED, "Content-Encoding": "gzip"}
+    status, _, _ = await door.call("POST", "/v1/cases", None, headers, data=bomb)
+    assert status in (400, 413)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # kilobytes
