@@ -61,7 +61,7 @@ def fast_site(folder: Path, replies_within: Mapping[str, float] | None = None) -
 
 def samples(site: Path) -> dict[str, dict[str, Any]]:
     """The envelope of one sample case of each item."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for path in sorted(site.glob("*/samples/*.json")):
         envelope = json.loads(path.read_text(encoding="utf-8"))
         found.setdefault(envelope["data"]["item"], envelope)

@@ -139,7 +139,7 @@ def _forget_the_doubt(folder: Path) -> None:
     _double_arrival(folder)
     (delivery,) = read(folder, "SELECT min(id) FROM delivery WHERE system = 'WJ-family'")
     columns = "region, delivery, 2, case_no, situation, fence, state, 0, batch, started_at, ended_at, error_code"
-    change(folder, f"INSERT INTO attempt SELECT {columns} FROM attempt WHERE delivery = ?", delivery[0])  # noqa: S608
+    change(folder, f"INSERT INTO attempt SELECT {columns} FROM attempt WHERE delivery = ?", delivery[0])
 
 
 def _print_in_secret(folder: Path) -> None:
