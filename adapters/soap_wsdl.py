@@ -117,12 +117,12 @@ class Port:
         return next((name for name, one in self._operations.items() if one.input.body.qname == request.tag), None)
 
     def request_names(self, operation: str) -> frozenset[str]:
-        """The elements of an operation's request."""
-        return frozenset(name for name, _ in _elements(self._operations[operation].input.body))
+        """The elements that can hold fields of an operation's request."""
+        return _names(self._operations[operation].input.body, self._table.request_in)
 
     def reply_names(self, operation: str) -> frozenset[str]:
-        """The elements of an operation's answer."""
-        return frozenset(name for name, _ in _elements(self._operations[operation].output.body))
+        """The elements that can hold fields of an operation's answer."""
+        return _names(self._operations[operation].output.body, self._table.reply_in)
 
     def soap_action(self, operation: str) -> str:
         """The SOAPAction; blank where the WSDL gives none."""
@@ -216,6 +216,13 @@ def local_name(element: Any) -> str:
 
 def _elements(element: Any) -> list[tuple[str, Any]]:
     return list(getattr(element.type, "elements", []))
+
+
+def _names(element: Any, inside: str | None) -> frozenset[str]:
+    found = dict(_elements(element))
+    if inside is not None:
+        found = dict(_elements(found[inside])) if inside in found else {}
+    return frozenset(found)
 
 
 def _matched(element: Any, fields: Fields) -> list[tuple[str, JsonValue, Any]]:
