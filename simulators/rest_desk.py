@@ -68,13 +68,13 @@ class Desk:
         known = self._held.get(delivery_id)
         was_busy = known is not None and known.kind is ResultKind.TEMPORARY
         if known is not None and self._habits.resend_is_safe and not was_busy:
-            await self.arrived(operation, delivery_id, digest, "again")
+            await self.arrived(operation, delivery_id, digest, _turned_away(known.kind) or "again")
             await known.acted.wait()
             return known
         answer, kind = self._decided(operation, wire, delivery_id, was_busy=was_busy)
         held = Held(delivery_id=delivery_id, operation=operation, digest=digest, answer=answer, kind=kind)
         self._held[delivery_id] = held
-        entries = [("arrival", delivery_id, operation.key, digest, "")]
+        entries = [("arrival", delivery_id, operation.key, digest, _turned_away(kind))]
         # The ledger outlives this process: what was done before a restart is not done again.
         done = self._ledger is not None and self._ledger.effects(delivery_id) > 0
         if kind not in NO_EFFECT and not (done and self._habits.resend_is_safe):
@@ -135,6 +135,11 @@ class Desk:
     def _write(self, ledger: Ledger, entries: tuple[tuple[str, str, str, str, str], ...]) -> None:
         for kind, delivery_id, operation, digest, note in entries:
             ledger.write(kind, self._system.key, delivery_id, operation, digest, note)
+
+
+def _turned_away(kind: ResultKind) -> str:
+    """The note on the arrival of a message that is not acted on; blank for the others."""
+    return kind.value if kind in NO_EFFECT else ""
 
 
 def is_settled(held: Held) -> bool:
