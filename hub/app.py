@@ -13,11 +13,15 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import structlog
 
+from contracts.api import BadField
+from contracts.catalogue import Item
 from contracts.crash_points import crash_point
+from contracts.envelope import CaseApplication
 from contracts.plugin import Runtime
 from contracts.site import Site, load_site
 from hub import outbox
@@ -26,7 +30,7 @@ from hub.catalogue import Catalogue, import_items, load_items
 from hub.city import City, milliseconds
 from hub.clock import calendar
 from hub.core import Core, Readers
-from hub.forms import compile_form
+from hub.forms import Stage, compile_form
 from hub.keys import Keys, read_key
 from hub.lanes import Lane
 from hub.runtime import RealRuntime
@@ -150,6 +154,10 @@ async def _city(
     files = {f"{item.code}@{item.version}": f"{item.code}" for item in registered.items}
     await writer.run(lambda c: import_items(c, site.region, registered.items, files, at))
     versions = await readers.run(lambda c: load_items(c, site.region))
+
+    def form_errors(item: Item, application: CaseApplication, day: date) -> tuple[BadField, ...]:
+        return catalogue.form(item).check(application, day, Stage.ACCEPTANCE)[1]
+
     city = City(
         region=site.region,
         timezone=site.timezone,
@@ -158,6 +166,8 @@ async def _city(
         items=versions,
         systems=systems.facts(),
         keys=keys,
+        materials={kind.code: kind.name_zh for kind in site.materials.values()},
+        form_errors=form_errors,
         correction_days=settings.correction_days,
         archive_after_days=settings.archive_after_days,
     )

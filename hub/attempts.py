@@ -5,13 +5,14 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import orjson
 import structlog
 
 from contracts.crash_points import crash_point
-from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Lookup, Outcome, Returned
+from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Document, Lookup, Outcome, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
 from contracts.plugin import BatchGateway, Enquiring, Gateway, Preparing
 from contracts.records import record
@@ -76,6 +77,7 @@ def to_delivery(core: Core, row: Row, situation: Situation) -> Delivery:
     """The record for the gateway, from a claimed row."""
     key = core.city.keys.case_key(row["sealed_key"])
     stored = row.get("sealed_payload")
+    content = orjson.loads(key.unseal(row["sealed_fields"], "fields"))
     return Delivery(
         id=UUID(row["id"]),
         system=row["system"],
@@ -92,8 +94,23 @@ def to_delivery(core: Core, row: Row, situation: Situation) -> Delivery:
         possible_duplicate=bool(row["possible_duplicate"]),
         send_before=moment(row["send_before"]),
         due_at=moment(row["due_at"]) if row["due_at"] else None,
-        fields=core.unpack(key.unseal(row["sealed_fields"], "fields")),
+        fields=content["fields"],
+        materials=tuple(_document(core, material) for material in content["materials"]),
         payload=key.unseal(stored, "payload") if stored else None,
+    )
+
+
+def _document(core: Core, material: Mapping[str, Any]) -> Document:
+    """A paper as gateways see it; one that lies only on paper has no key."""
+    return Document(
+        key=material["key"] or "",
+        kind=material["material"],
+        name=material["name"] or core.city.materials.get(material["material"], material["material"]),
+        media_type=material["media_type"],
+        size=material["size"],
+        originals=material["originals"],
+        copies=material["copies"],
+        pages=material["pages"],
     )
 
 

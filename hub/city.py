@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import field
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, cast
 
 import jmespath
 
+from contracts.api import BadField
 from contracts.catalogue import Item, Operation
+from contracts.envelope import CaseApplication
 from contracts.errors import OnedoorError
 from contracts.records import Fields, record
 from contracts.site import Centre
@@ -43,9 +46,13 @@ class SystemFacts:
     successor: str | None
 
 
+def _no_form(item: Item, application: CaseApplication, day: date) -> tuple[BadField, ...]:
+    return ()
+
+
 @record
 class City:
-    """The frozen context of every unit of work."""
+    """The frozen context of every unit of work. ``form_errors`` checks an application as it must be at acceptance (R2)."""
 
     region: str
     timezone: str
@@ -54,6 +61,8 @@ class City:
     items: Mapping[tuple[str, int], Item]
     systems: Mapping[str, SystemFacts]
     keys: Keys
+    materials: Mapping[str, str] = field(default_factory=dict)
+    form_errors: Callable[[Item, CaseApplication, date], tuple[BadField, ...]] = _no_form
     correction_days: int = 30
     archive_after_days: int = 30
 

@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import orjson
+from typing import TYPE_CHECKING, TypeVar
 
 from contracts.crash_points import crash_point
 from contracts.plugin import Runtime
-from contracts.records import Fields
 from hub.city import City, milliseconds
 from hub.results.casework import Change
 from hub.settings import Settings
@@ -60,12 +57,6 @@ class Core:
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on a read-only connection in a thread."""
         return await self.readers.run(query)
-
-    @staticmethod
-    def unpack(body: bytes) -> Fields:
-        """JSON of a sealed column."""
-        found: dict[str, Any] = orjson.loads(body)
-        return found
 
 
 class Readers:

@@ -4,12 +4,14 @@ Nothing here stands in for code of ours: units of work run on a real connection 
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from contracts.api import BadField
 from contracts.catalogue import Item, Operation
 from contracts.delivery import Completed, Decision, Outcome, Reply
 from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind, TaskCompletion
@@ -98,9 +100,9 @@ def step(
     return {"id": name, "name_zh": name, "name_en": name, "after": list(after), **kind, **more}
 
 
-def item(code: str, decides: str, *steps: dict[str, Any], **more: Any) -> Item:
+def item(code: str, decides: str, *steps: dict[str, Any], receive_at: str = "accepting", **more: Any) -> Item:
     """An item whose first step ``s1`` receives and accepts."""
-    first = step("s1", task="receive_accept", at="accepting")
+    first = step("s1", task="receive_accept", at=receive_at)
     return adapter(Item).validate_python(
         {
             "code": code,
@@ -168,6 +170,16 @@ ITEMS = (
         step("s2", ("n1",), "AA-api", "decide"),
         step("n2", ("s2",), task="notice", at="accepting", clock="paused", days=5),
         step("s9", ("n2",), task="deliver", at="receiving"),
+    ),
+    item(
+        "SPLIT1",
+        "s2",
+        step("s1a", ("s1",), task="accept_elsewhere", at="accepting"),
+        step("s2", ("s1a",), "AA-api", "decide"),
+        SERVE,
+        accepts="s1a",
+        tongban="city_split",
+        receive_at="receiving",
     ),
     item(
         "WHEN1",
@@ -248,19 +260,16 @@ class SmallCity:
         self.connection.run("COMMIT")
         return result
 
-    def submit(
-        self, code: str, *, accepted: bool = True, form: Mapping[str, Any] | None = None, message: str = ""
-    ) -> str:
+    def application(self, code: str, **more: Any) -> CaseApplication:
+        """What a counter hands in."""
+        given = {"receiving_centre": CENTRE, "applicant": {"name": "赵样例", "id_type": "111"}, "accepted": True}
+        return CaseApplication(item=code, **{**given, **more})
+
+    def submit(self, code: str, *, message: str = "", **more: Any) -> str:
         """A new case; returns its number."""
         self._messages += 1
         new = NewCase(
-            application=CaseApplication(
-                item=code,
-                receiving_centre=CENTRE,
-                applicant={"name": "赵样例", "id_type": "111"},
-                form=form or {},
-                accepted=accepted,
-            ),
+            application=self.application(code, **more),
             item=self.city.item(code, 1),
             source="/test",
             message_id=message or f"m{self._messages}",
@@ -270,12 +279,16 @@ class SmallCity:
         change: Change = self.unit(lambda c: results.receive(c, self.city, new, self.at))
         return change.case_no
 
-    def tell(self, case_no: str, event: CaseEventKind, **more: Any) -> Change:
+    def check_forms(self, form_errors: Callable[[Item, CaseApplication, date], tuple[BadField, ...]]) -> None:
+        """Have applications checked at acceptance."""
+        self.city = replace(self.city, form_errors=form_errors)
+
+    def tell(self, case_no: str, event: CaseEventKind, *, message: str = "", digest: str = "", **more: Any) -> Change:
         """An event of a centre or an applicant."""
         self._messages += 1
         told = CaseEvent(event=event, **{"by": "staff-1", **more})
-        key = ("/test", f"e{self._messages}")
-        change: Change = self.unit(lambda c: results.event(c, self.city, case_no, key, key[1], told, self.at))
+        key = ("/test", message or f"e{self._messages}")
+        change: Change = self.unit(lambda c: results.event(c, self.city, case_no, key, digest or key[1], told, self.at))
         return change
 
     def time_passes(self, case_no: str) -> Change:
@@ -318,10 +331,12 @@ class SmallCity:
         change: Change = self.unit(lambda c: results.operate(c, self.city, delivery, action, "operator-1", self.at))
         return change
 
-    def complete(self, task: str, outcome: Outcome | DeliveryError | None = None, **more: Any) -> Change:
+    def complete(
+        self, task: str, outcome: Outcome | DeliveryError | None = None, *, message: str = "", **more: Any
+    ) -> Change:
         """A person ends a task."""
         self._messages += 1
-        told = TaskCompletion(**{"id": f"t{self._messages}", "by": "staff-1", **more})
+        told = TaskCompletion(**{"id": message or f"t{self._messages}", "by": "staff-1", **more})
         change: Change = self.unit(lambda c: results.complete(c, self.city, task, told, self.at, outcome))
         return change
 

@@ -208,7 +208,7 @@ class Casework:
             self.wake(row["system"], row["next_at"])
 
     def add_delivery(self, step: str, system: str, operation: str, fields: Fields, **columns: Any) -> str:
-        """A new delivery, due now. ``columns``: subject, round, supersedes, due_at. Returns its id."""
+        """A new delivery, due now, with the papers of the case. ``columns``: subject, round, supersedes, due_at. Returns its id."""
         delivery = str(time_ordered_uuid(self.at))
         row: Row = {
             "region": self.city.region,
@@ -229,13 +229,26 @@ class Casework:
             "unfinished": 0,
             "fence": 0,
             "created_at": self.at,
-            "sealed_fields": self.key.seal(orjson.dumps(fields), "fields"),
+            "sealed_fields": self.key.seal(orjson.dumps({"fields": fields, "materials": self.papers()}), "fields"),
             **columns,
         }
         self.connection.insert("delivery", row)
         self.log("delivery", delivery, None, "due", step=step, system=system, round=row["round"], row=row["subject"])
         self.wake(system, self.at)
         return delivery
+
+    def papers(self) -> list[dict[str, Any]]:
+        """The papers of the case as a delivery carries them: by key with size and type where uploaded, by count on paper."""
+        found = []
+        for material in self.data["materials"]:
+            upload = None
+            if material["key"]:
+                upload = self.connection.row(
+                    "SELECT size, media_type FROM material WHERE region = :region AND key = :key",
+                    {"region": self.city.region, "key": material["key"]},
+                )
+            found.append({**material, **(upload or {"size": 0, "media_type": ""})})
+        return found
 
     def add_task(self, kind: str, step: str, centre: str, **columns: Any) -> str:
         """A manual task, ready for anybody of that centre. Returns its id."""

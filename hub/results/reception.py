@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from contracts.catalogue import Item, StepKind
-from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind
+from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind, MaterialRef
 from contracts.records import record
 from hub import routing
 from hub.case_states import CaseState, Event
@@ -136,6 +136,8 @@ def accept(work: Casework, *, event: Event = Event.ACCEPT, since: int | None = N
     ``since``: ms UTC from which the clock counts, for a case deemed accepted.
     """
     first = work.row["accepted_at"] is None
+    if not work.new and event is Event.ACCEPT:
+        _check_again(work)
     cases.move(work, event)
     if first:
         work.set(accepted_at=since or work.at)
@@ -155,6 +157,28 @@ def accept(work: Casework, *, event: Event = Event.ACCEPT, since: int | None = N
         if row["state"] == StepState.RETURNED:
             steps.open_step(work, work.definitions[name])
     steps.advance(work)
+
+
+def _check_again(work: Casework) -> None:
+    """Received data is validated again at acceptance: a correction, or a code list that moved on, may have spoilt it (R2)."""
+    data, row = work.data, work.row
+    application = CaseApplication(
+        item=row["item"],
+        item_version=row["item_version"],
+        receiving_centre=row["receiving_centre"],
+        accepting_centre=row["accepting_centre"],
+        paper_holder=row["paper_holder"],
+        channel=row["channel"],
+        applicant=data["applicant"],
+        agent=data["agent"],
+        form=data["form"],
+        materials=tuple(MaterialRef(**material) for material in data["materials"]),
+        accepted=True,
+    )
+    errors = work.city.form_errors(work.item, application, work.city.calendar.local_day(moment(work.at)))
+    if errors:
+        wrong = "; ".join(f"{error.pointer}: {error.message}" for error in errors)
+        raise NotAllowed(f"the case cannot be accepted as it is: {wrong}")
 
 
 def event(
