@@ -106,16 +106,16 @@ class FileDropGateway:
         table = self._spec.table
         content = batch.payload if batch.payload is not None else self.seal(batch)
         name = file_name(table.out.pattern, batch.sealed_at, batch.sequence, table.timezone)
-        crash_point("upload.before")
+        crash_point("put.before")
         await self._place(name, content)
-        crash_point("upload.before_control")
+        crash_point("put.before_control")
         if table.control_file is not None:
             try:
                 await self._place(*_control(table.control_file, name, content, len(batch.deliveries)))
             except DeliveryError as error:
                 # The file itself stands under its final name: a careless department may have taken it.
                 raise OutcomeUnknownError(error.code, "the file is there, its control file is not") from error
-        crash_point("upload.after")
+        crash_point("put.after")
         return {delivery.id: AwaitingReply() for delivery in batch.deliveries}
 
     async def check(self) -> None:
@@ -136,13 +136,13 @@ class FileDropGateway:
             return
         temporary = final + out.temporary_suffix
         await self._folders.write(temporary, content)
-        crash_point("upload.written")
+        crash_point("put.written")
         try:
             await self._folders.rename(temporary, final)
         except TemporaryError as error:
             if error.code != "exists" or not await self._is_there(final, content):
                 raise
-        crash_point("upload.renamed")
+        crash_point("put.renamed")
 
     async def _is_there(self, final: str, content: bytes) -> bool:
         if not await self._folders.exists(final):
