@@ -93,6 +93,8 @@ async def run(wishes: Wishes, folder: Path, console: Console) -> int:
     _introduce(console, site, plan, cases)
     async with world(plan) as city:
         await city.start_hub()
+        # Starting took hours of the city: its first day begins when the hub is open.
+        city.clock.restart()
         play = Play(city, cases)
         try:
             seen = await _played(play, console)

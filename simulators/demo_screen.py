@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from contracts.situation import Situation
-from simulators.demo_figures import ENDED, CentreLine, Figures, Line, sending_situations, situation_of
+from simulators.demo_figures import ENDED, Figures, sending_situations, situation_of
 from simulators.demo_play import Seen
 from simulators.world import World
 
@@ -20,6 +21,7 @@ NAMES: Final[Mapping[Situation, str]] = {
     Situation.FILE_DROP: "file drop",
 }
 _COLUMNS: Final = ("cases", "deliveries", "attempts", "retries", "unknown", "refused", "returned", "dead", "waiting")
+_HEADS: Final = ("cases", "sent", "tries", "retries", "unknown", "refused", "returned", "dead", "waiting")
 _SETTLED: Final = frozenset({"done", "returned", "cancelled"})
 
 
@@ -73,34 +75,39 @@ def bars(console: Console, city: World, cases: int) -> Iterator[Bars]:
 
 
 def show_figures(console: Console, found: Figures, faults: Mapping[str, int]) -> None:
-    """The table, the cases that wait, and the faults."""
-    table = Table(title="What came of it", title_justify="left", title_style="bold")
-    table.add_column("")
-    for name in _COLUMNS:
-        table.add_column(name, justify="right")
-    table.add_column("waiting for")
+    """The table, what is waited for, and the faults: each within 80 columns."""
+    table = _table("What came of it", "", *_HEADS)
+    waited: list[tuple[str, str, int]] = []
     for situation, name in NAMES.items():
-        _add(table, name, found.by_situation[situation])
-    _add_centre(table, found.centre)
+        counts = found.by_situation[situation].as_json()
+        table.add_row(name, *(str(counts[column]) for column in _COLUMNS))
+        waited += [(name, *reason) for reason in sorted(found.by_situation[situation].waiting.items())]
+    centre = found.centre
+    # A step of the centre is not sent anywhere: it has no tries that could fail.
+    cells = [str(centre.cases), str(centre.steps), "-", "-", "-", str(centre.refused), str(centre.returned), "-"]
+    table.add_row("centre steps", *cells, str(sum(centre.waiting.values())))
+    waited += [("centre steps", *reason) for reason in sorted(centre.waiting.items())]
     console.print(table)
+    if waited:
+        reasons = _table("What is waited for", "", "for", "how many")
+        for name, reason, count in waited:
+            reasons.add_row(name, reason, str(count))
+        console.print(reasons)
     console.print(_sentence(found))
-    counts = Table(title="Faults injected", title_justify="left", title_style="bold")
-    counts.add_column("what departments, offices and lines did wrong")
-    counts.add_column("times", justify="right")
+    kinds = _table("Faults injected", "by departments, offices and lines", "times")
     for kind, count in faults.items():
-        counts.add_row(kind.replace("_", " "), str(count))
-    console.print(counts)
+        kinds.add_row(kind.replace("_", " "), str(count))
+    console.print(kinds)
 
 
-def _add(table: Table, name: str, line: Line) -> None:
-    counts = line.as_json()
-    table.add_row(name, *(str(counts[column]) for column in _COLUMNS), _reasons(line.waiting))
-
-
-def _add_centre(table: Table, line: CentreLine) -> None:
-    # A step of the centre is not sent anywhere: it has no attempts that could fail.
-    cells = [str(line.cases), f"{line.steps} steps", "", "", "", str(line.refused), str(line.returned), ""]
-    table.add_row("centre steps", *cells, str(sum(line.waiting.values())), _reasons(line.waiting))
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.add_column(first, no_wrap=True)
+    for head in others:
+        table.add_column(head, justify="left" if head == "for" else "right", no_wrap=True)
+    return table
 
 
 def _reasons(waiting: Mapping[str, int]) -> str:
@@ -108,13 +115,14 @@ def _reasons(waiting: Mapping[str, int]) -> str:
 
 
 def _sentence(found: Figures) -> str:
-    waiting = f"{found.cases - found.completed} wait" + (f" for {_reasons(found.waiting)}" if found.waiting else "")
-    words = [f"{found.cases} cases: {found.completed} finished, {waiting}."]
+    """One paragraph over all situations."""
+    words = [f"{found.cases} cases: {found.completed} finished, {found.cases - found.completed} waiting"]
+    words.append(f" for {_reasons(found.waiting)}." if found.waiting else ".")
     if found.dead_letters:
-        words.append(f"Deliveries that became dead letters on the way: {found.dead_letters}.")
+        words.append(f" Deliveries that became a dead letter at some time: {found.dead_letters}.")
     if found.unnamed:
-        words.append(f"[bold red]In no state that has a name: {', '.join(found.unnamed)}.[/bold red]")
-    return " ".join(words) + "\n"
+        words.append(f" [bold red]In no state that has a name: {', '.join(found.unnamed)}.[/bold red]")
+    return "".join(words) + "\n"
 
 
 def show_verdict(console: Console, verdict: Mapping[str, Any]) -> None:

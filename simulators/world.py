@@ -58,6 +58,10 @@ class CivilClock:
         """Aware UTC."""
         return self._start + timedelta(seconds=(time.monotonic() - self._began) * self.speed)
 
+    def restart(self) -> None:
+        """Begin anew. Only for a hub that is never started again: its own time would go back."""
+        self._began = time.monotonic()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
