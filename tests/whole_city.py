@@ -1,0 +1,213 @@
+"""A whole site on a real database: every item can be led down every path, unit of work by unit of work.
+
+Systems, items, calendar and centres are those that the site's plugins registered; only the wires are missing. Applications come from
+the generator of the demo, replies are plausible values for the reply fields of each operation.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from adapters.field_map import JSON_FORM, RECORD_FORM, field_map
+from contracts.api import BadField
+from contracts.catalogue import Answers, Item, Operation, Purpose, Step, StepKind
+from contracts.delivery import AwaitingReply, Completed, Decision
+from contracts.envelope import CaseApplication
+from contracts.records import Fields, adapter, record
+from contracts.site import Site, load_site
+from contracts.situation import ChannelStatus, Situation
+from hub import results
+from hub.city import holds
+from hub.clock import calendar
+from hub.forms import Form, Stage, compile_form
+from hub.results import NewCase
+from hub.store.connection import Row
+from hub.systems import OpenChannel, Registered, Systems, register
+from simulators.cases import sample_case
+from simulators.plausible import plausible
+from tests.small_city import START, SmallCity
+
+TODAY = START.date()
+_TRIES = 150
+"""Applications that are generated to find every way in which the conditions of an item can fall out together."""
+
+
+@record
+class Way:
+    """One way through an item: which of its conditions hold for an application, and that application.
+
+    ``skipped``: steps whose condition is false. ``person``: steps where nothing is sent, since the operation's ``needs`` is false.
+    """
+
+    item: Item
+    application: CaseApplication
+    skipped: frozenset[str]
+    person: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """For the name of a test."""
+        said = [f"without-{step}" for step in sorted(self.skipped)] + [
+            f"{step}-by-hand" for step in sorted(self.person)
+        ]
+        return "-".join([self.item.code, *said])
+
+
+class WholeCity(SmallCity):
+    """A site with all of its departments; the clock is moved by hand."""
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        super().__init__(folder)
+        self.site = load_site(root)
+        registered = register(root, self.site.plugins)
+        self.forms: dict[str, Form] = {}
+        self.city = replace(
+            self.city,
+            region=self.site.region,
+            timezone=self.site.timezone,
+            calendar=calendar(self.site.timezone, self.site.calendars),
+            centres=self.site.centres,
+            items={(item.code, item.version): item for item in registered.items},
+            systems=_opened(registered).facts(),
+            form_errors=self._form_errors,
+        )
+
+    def form(self, item: Item) -> Form:
+        """Its compiled form."""
+        if item.code not in self.forms:
+            self.forms[item.code] = compile_form(item, self.site.field_groups, self.site.code_lists)
+        return self.forms[item.code]
+
+    def _form_errors(self, item: Item, application: CaseApplication, day: Any) -> tuple[BadField, ...]:
+        return self.form(item).check(application, day, Stage.ACCEPTANCE)[1]
+
+    def hand_in(self, application: CaseApplication, *, accepted: bool) -> str:
+        """Receive a case as intake does: checked, in the form that the hub keeps. Returns its number."""
+        self._messages += 1
+        item = self.city.item(application.item, application.item_version or 1)
+        normal, bad = self.form(item).check(replace(application, accepted=accepted), TODAY)
+        assert bad == (), bad
+        message = f"m{self._messages}"
+        new = NewCase(application=normal, item=item, source="/test", message_id=message, digest=message, client="test")
+        return str(self.unit(lambda c: results.receive(c, self.city, new, self.at)).case_no)
+
+    def operation(self, delivery: Row) -> Operation:
+        """What a delivery calls."""
+        return self.city.operation(delivery["system"], delivery["operation"])
+
+    def fields(self, delivery: Row) -> Fields:
+        """What a delivery carries, unsealed."""
+        key = self.city.keys.case_key(self.case(delivery["case_no"])["sealed_key"])
+        found: Fields = orjson.loads(key.unseal(delivery["sealed_fields"], "fields"))["fields"]
+        return found
+
+    def due(self, case_no: str) -> list[Row]:
+        """Deliveries of a case that wait to be sent."""
+        return [row for row in self.deliveries(case_no) if row["state"] == "due"]
+
+    def deliver(self, delivery: Row, decision: Decision, *, answer: bool = True) -> None:
+        """Send one delivery and, unless the department is to stay silent, have it answered when its operation answers."""
+        operation = self.operation(delivery)
+        (claimed,) = [row for row in self.claim(delivery["system"]) if row["id"] == delivery["id"]]
+        begun = self.begin(claimed)
+        outcome = Completed(decision=decision, fields=self.reply_fields(operation, delivery["id"]))
+        at_once = operation.answers is Answers.AT_ONCE and self.city.system(delivery["system"]).sending is Situation.API
+        self.end(begun, outcome if at_once and answer else AwaitingReply(department_ref="R-1"))
+        if answer and not at_once:
+            self.later(minutes=1)
+            self.reply(delivery["id"], outcome)
+
+    def reply_fields(self, operation: Operation, seed: str) -> Fields:
+        """Plausible values of the reply fields; what is asked for is found."""
+        dice = random.Random(seed)
+        values = {field.name: plausible(field, dice, self.site.code_lists) for field in operation.reply}
+        return {**values, **{name: True for name in ("found",) if name in values}}
+
+    def changes(self, case_no: str, kind: str) -> list[tuple[str, str | None, str | None]]:
+        """What the journal tells of a case: subject, from, to, in order."""
+        rows = self.connection.rows("SELECT changes FROM journal WHERE chain = :n ORDER BY seq", {"n": case_no})
+        entries = [change for row in rows for change in orjson.loads(row["changes"])]
+        return [(subject, before, after) for of, subject, before, after, _ in entries if of == kind]
+
+
+def _opened(registered: Registered) -> Systems:
+    channels = {
+        (system.name, channel.situation): OpenChannel(system=system.name, channel=channel, gateway=None)
+        for system in registered.systems.values()
+        for channel in system.channels
+        if channel.status is ChannelStatus.SENDING
+    }
+    return Systems(registered=registered, channels=channels)
+
+
+def paths(site: Site) -> Iterator[Way]:
+    """Every item in every way in which its conditions can fall out, as generated applications show them."""
+    operations = {
+        (system.key, operation.key): operation
+        for department in site.departments
+        for system in department.systems
+        for operation in system.operations
+    }
+    for item in sorted(site.items, key=lambda item: item.code):
+        yield from _paths(site, item, operations)
+
+
+def _paths(site: Site, item: Item, operations: Mapping[tuple[str, str], Operation]) -> Sequence[Way]:
+    needs = {step.id: needed for step in item.steps if (needed := _needs(step, operations)) is not None}
+    conditions = {step.id: step.when for step in item.steps if step.when is not None}
+    found: dict[tuple[frozenset[str], frozenset[str]], Way] = {}
+    for number in range(1, _TRIES if needs or conditions else 2):
+        data = sample_case(site, item, seed=1, number=number, today=TODAY)
+        application = adapter(CaseApplication).validate_python(data.application)
+        context = {"applicant": application.applicant, "agent": application.agent, "form": application.form}
+        skipped = frozenset(name for name, condition in conditions.items() if not holds(condition, context))
+        person = frozenset(name for name, needed in needs.items() if not holds(needed, context)) - skipped
+        papers = (*application.materials, *data.missing)
+        found.setdefault(
+            (skipped, person),
+            Way(item=item, application=replace(application, materials=papers), skipped=skipped, person=person),
+        )
+    return list(found.values())
+
+
+def _needs(step: Step, operations: Mapping[tuple[str, str], Operation]) -> str | None:
+    operation = operations.get((step.system or "", step.operation or ""))
+    return operation.needs if operation else None
+
+
+def lead_to_the_end(city: WholeCity, path: Way, case_no: str, decision: Decision) -> None:
+    """Do whatever is to do, until nothing is: people end their tasks, departments answer; the deciding step says ``decision``."""
+    item = path.item
+    definitions = {step.id: step for step in item.steps}
+    for _ in range(200):
+        city.later(minutes=1)
+        due, tasks = city.due(case_no), city.tasks(case_no)
+        if not due and not tasks:
+            return
+        for delivery in due:
+            assert_minimal(city, delivery)
+            decides = delivery["step"] == item.decides
+            deciding = city.operation(delivery).purpose is Purpose.DECIDE
+            city.deliver(delivery, decision if decides else Decision.GRANTED if deciding else Decision.DONE)
+            city.later(minutes=1)
+        for task in tasks:
+            said = decision if task["step"] == item.decides else Decision.DONE
+            more: dict[str, Any] = {"reason_code": "样例"} if said is Decision.REFUSED else {}
+            assert (task["kind"] == "decide") == (task["step"] in path.person)
+            assert definitions[task["step"]].kind is StepKind.CENTRE or task["kind"] == "decide"
+            city.complete(task["id"], decision=said.value, **more)
+            city.later(minutes=1)
+    raise AssertionError("the case goes round in circles")
+
+
+def assert_minimal(city: WholeCity, delivery: Row) -> None:
+    """Exactly the fields of the operation, all that it requires among them, in a form that its channels can carry."""
+    operation, fields = city.operation(delivery), city.fields(delivery)
+    assert fields.keys() <= {field.name for field in operation.request}
+    assert fields.keys() >= {field.name for field in operation.request if field.required}
+    for form in (JSON_FORM, RECORD_FORM):
+        field_map(operation, form=form).to_wire(fields)
