@@ -63,7 +63,7 @@ class RestDepartment:
         self._table = table
         self._habits = habits
         self._dial = dial
-        self._desk = Desk(system, table, habits, ledger)
+        self._desk = Desk(system, table.reference.echo, habits, ledger)
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._messages = _routes(system, table)
@@ -119,7 +119,7 @@ class RestDepartment:
         if mistake := _mistake(operation, wire, message, self._table):
             await self._desk.arrived(operation, delivery_id, digest, mistake)
             return _json(self._rejection(operation, delivery_id), 422)
-        held = await self._desk.act(operation, wire, delivery_id, digest)
+        held = await self._desk.act(operation, wire.reply, delivery_id, digest)
         if held.digest != digest:
             return _json(self._rejection(operation, delivery_id), 409)
         if operation.answers is Answers.LATER:

@@ -1,4 +1,7 @@
-"""The desk of a simulated REST department: acts once for a delivery id, remembers its answer, and keeps the ledger."""
+"""The desk of a simulated department with an API: acts once for a delivery id, remembers its answer, and keeps the ledger.
+
+Answers are JSON here, whatever the channel makes of them.
+"""
 
 import asyncio
 import hashlib
@@ -9,7 +12,6 @@ from datetime import datetime
 import orjson
 from pydantic import JsonValue
 
-from adapters.rest_table import RestTable, RestWire
 from contracts.catalogue import Answers, CodeList, Operation, ResultKind
 from contracts.site import SystemFile
 from contracts.situation import Situation
@@ -51,9 +53,10 @@ NO_EFFECT = frozenset({ResultKind.TEMPORARY, ResultKind.PERMANENT})
 class Desk:
     """All that one department holds. For one event loop."""
 
-    def __init__(self, system: SystemFile, table: RestTable, habits: Habits, ledger: Ledger | None) -> None:
+    def __init__(self, system: SystemFile, echo: str, habits: Habits, ledger: Ledger | None) -> None:
+        """``echo``: the name under which an answer repeats the delivery id."""
         self._system = system
-        self._table = table
+        self._echo = echo
         self._habits = habits
         self._ledger = ledger
         self._held: dict[str, Held] = {}
@@ -63,15 +66,15 @@ class Desk:
         """A message that is not acted on."""
         await self._log(("arrival", delivery_id, operation.key, digest, note))
 
-    async def act(self, operation: Operation, wire: RestWire, delivery_id: str, digest: str) -> Held:
-        """Once for a delivery id where sending again is declared safe, each time where it is not."""
+    async def act(self, operation: Operation, rows: Mapping[str, str], delivery_id: str, digest: str) -> Held:
+        """Once for a delivery id where sending again is declared safe, each time where it is not. ``rows``: the channel's reply rows."""
         known = self._held.get(delivery_id)
         was_busy = known is not None and known.kind is ResultKind.TEMPORARY
         if known is not None and self._habits.resend_is_safe and not was_busy:
             await self.arrived(operation, delivery_id, digest, _turned_away(known.kind) or "again")
             await known.acted.wait()
             return known
-        answer, kind = self._decided(operation, wire, delivery_id, was_busy=was_busy)
+        answer, kind = self._decided(operation, rows, delivery_id, was_busy=was_busy)
         held = Held(delivery_id=delivery_id, operation=operation, digest=digest, answer=answer, kind=kind)
         self._held[delivery_id] = held
         entries = [("arrival", delivery_id, operation.key, digest, _turned_away(kind))]
@@ -86,7 +89,7 @@ class Desk:
         return held
 
     def _decided(
-        self, operation: Operation, wire: RestWire, delivery_id: str, *, was_busy: bool
+        self, operation: Operation, rows: Mapping[str, str], delivery_id: str, *, was_busy: bool
     ) -> tuple[bytes, ResultKind]:
         """The result as the channel writes it. A reply row that is more than a name cannot be turned round: its field keeps its name.
 
@@ -98,12 +101,12 @@ class Desk:
         verdict = decide(
             operation, Situation.API, delivery_id, self._habits.seed, shares=shares, code_lists=self._habits.code_lists
         )
-        rows = {name: row for name, row in wire.reply.items() if row.isidentifier()}
-        answer: dict[str, JsonValue] = {rows.get(name, name): value for name, value in verdict.fields.items()}
+        names = {name: row for name, row in rows.items() if row.isidentifier()}
+        answer: dict[str, JsonValue] = {names.get(name, name): value for name, value in verdict.fields.items()}
         if verdict.kind is ResultKind.RETURNED:
             answer["reason_code"] = verdict.code
         answer |= {
-            self._table.reference.echo: delivery_id,
+            self._echo: delivery_id,
             "operation": operation.key,
             "happened_at": self._habits.now().isoformat(),
             self._system.result_field: verdict.code,

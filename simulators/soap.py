@@ -1,0 +1,308 @@
+"""A SOAP department, built from a system's channel table and the same WSDL: what a department's own software would be.
+
+It checks who calls and what the message holds, acts once for a delivery id where that is declared, and answers at once or when it is
+asked. What it receives, does and answers is in its ledger before anybody hears of it. Faults of the dial:
+
+    refuse                  the connection is cut, as if the message had never come: nothing in the ledger, nothing happened
+    unavailable_503         the message is logged as arrived and turned away with Retry-After: no effect
+    delay                   the answer takes ``slow_seconds`` longer
+    error_after_effect_500  it acts, and then answers a Server fault
+    lost_reply              it acts, and the answer never comes: the connection is cut; asked, it knows
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+from aiohttp import web
+from pydantic import JsonValue
+
+from adapters.soap_argument import xml_result
+from adapters.soap_table import SoapTable, SoapWire, StringCutByBytes, XmlInString, XmlResult
+from adapters.soap_wsdl import Port, bundle_of, read_port
+from adapters.soap_xml import grown, written
+from adapters.text_encodings import CODECS
+from contracts.catalogue import Answers, CodeList, Operation, ResultKind
+from contracts.errors import OutcomeUnknownError, PermanentError
+from contracts.site import SystemFile
+from contracts.situation import Situation
+from simulators.faults import Fault, FaultDial
+from simulators.ledger import Ledger
+from simulators.plausible import SHARES
+from simulators.rest_desk import Desk, Habits, Held, is_settled
+from simulators.soap_answers import answered
+from simulators.soap_door import SoapDoor
+from simulators.soap_envelopes import Call, Misunderstood, read_call, write_answer, write_fault
+
+_FAULTS = frozenset(Fault) - {Fault.DUPLICATE_REPLY, Fault.TRUNCATED_FILE}
+_CONTENT = {"1.1": "text/xml", "1.2": "application/soap+xml"}
+
+
+class SoapDepartment:
+    """One simulated system. ``url`` is its address; ``calls`` counts messages, those it refused included."""
+
+    def __init__(
+        self,
+        system: SystemFile,
+        table: SoapTable,
+        port: Port,
+        wsdl: bytes,
+        habits: Habits,
+        *,
+        secret: Callable[[str], str],
+        ledger: Ledger | None,
+        dial: FaultDial | None,
+    ) -> None:
+        self.url = ""
+        self.calls = 0
+        self._system = system
+        self._table = table
+        self._port = port
+        self._wsdl = wsdl
+        self._habits = habits
+        self._dial = dial
+        self._door = SoapDoor(table, secret)
+        self._desk = Desk(system, table.echo, habits, ledger)
+        self._messages: dict[str, tuple[Operation, SoapWire]] = {}
+        for operation in system.operations:
+            if Situation.API in operation.wire:
+                wire = SoapWire.model_validate(dict(operation.wire[Situation.API]))
+                self._messages[wire.operation] = (operation, wire)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Any request."""
+        if request.path != self._table.base_path:
+            return web.Response(status=404, text="no such service")
+        if request.method == "GET":
+            return web.Response(body=self._wsdl, content_type="text/xml")
+        body = await request.read()
+        call: Call | None = None
+        try:
+            call = read_call(body, self._table)
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            if self._table.soap_version == "1.1" and "soapaction" not in headers:
+                raise Misunderstood("Client", "SOAPAction is missing")
+            if refusal := self._door.admits(call.security, headers):
+                raise Misunderstood(refusal, "the security token is refused")
+            return await self._called(request, call)
+        except Misunderstood as error:
+            return self._fault(call, error.code, str(error))
+        except (OutcomeUnknownError, PermanentError) as error:
+            return self._fault(call, "Client", error.code)
+
+    async def _called(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        name = self._port.operation_of(call.request)
+        if name is None:
+            raise Misunderstood("Client", "no such operation")
+        fields = self._fields(name, call)
+        if name in self._messages:
+            return await self._receive(request, call, name, fields)
+        if name == self._table.enquire_operation:
+            return await self._enquired(call, name, str(fields.get(self._table.reference.name, "")))
+        poll = self._table.poll
+        if poll is None or name != poll.operation:
+            raise Misunderstood("Client", "this operation is not offered")
+        return await self._listed(call, name, str(fields.get(poll.since) or "0"), str(fields[poll.limit]))
+
+    def _fields(self, name: str, call: Call) -> Mapping[str, JsonValue]:
+        """What the message says, however it is packed."""
+        read = self._port.read_request(name, call.request)
+        match self._table.argument:
+            case XmlInString() as form:
+                return xml_result(XmlResult(name=form.argument), read)
+            case StringCutByBytes() as form:
+                return self._cut(form, str(read.get(form.argument, "")))
+            case _ if self._table.request_in is not None:
+                inner = read.get(self._table.request_in)
+                return inner if isinstance(inner, dict) else {}
+            case _:
+                return read
+
+    def _cut(self, form: StringCutByBytes, text: str) -> Mapping[str, JsonValue]:
+        content, found = text.encode(CODECS[form.encoding]), dict[str, JsonValue]()
+        if len(content) != sum(segment.bytes for segment in form.segments):
+            raise Misunderstood("Client", "the string has another length")
+        for segment in form.segments:
+            value = content[: segment.bytes].decode(CODECS[form.encoding]).strip()
+            content = content[segment.bytes :]
+            if segment.source == "secret" and not self._door.knows(value):
+                raise Misunderstood("Client.Authentication", "the key is refused")
+            if segment.source == "request":
+                found[segment.name] = value
+            if segment.source == "reference":
+                found[self._table.reference.name] = value
+        return found
+
+    async def _receive(
+        self, request: web.BaseRequest, call: Call, name: str, fields: Mapping[str, JsonValue]
+    ) -> web.StreamResponse:
+        operation, wire = self._messages[name]
+        self.calls += 1
+        fault = self._dial.draw(_FAULTS) if self._dial is not None else None
+        if fault is Fault.REFUSE:
+            return _cut_off(request)
+        delivery_id = self._reference(fields)
+        if fault is Fault.UNAVAILABLE_503:
+            await self._desk.arrived(operation, delivery_id, call.digest, "503")
+            return web.Response(status=503, text="busy", headers={"Retry-After": "1"})
+        if fault is Fault.DELAY:
+            await asyncio.sleep(self._habits.slow_seconds)
+        if mistake := self._mistake(operation, wire, fields):
+            await self._desk.arrived(operation, delivery_id, call.digest, mistake)
+            return self._answer(call, name, self._rejection(operation, delivery_id))
+        held = await self._desk.act(operation, wire.reply, delivery_id, call.digest)
+        if held.digest != call.digest:
+            return self._answer(call, name, self._rejection(operation, delivery_id))
+        return await self._settle(request, call, name, held, fault)
+
+    async def _settle(
+        self, request: web.BaseRequest, call: Call, name: str, held: Held, fault: Fault | None
+    ) -> web.StreamResponse:
+        if fault is Fault.ERROR_AFTER_EFFECT_500:
+            return self._fault(call, "Server", "something failed")
+        later = held.operation.answers is Answers.LATER
+        if not later:
+            await self._desk.replied(held, "lost" if fault is Fault.LOST_REPLY else "")
+        if fault is Fault.LOST_REPLY:
+            return _cut_off(request)
+        return self._accepted(call, name, held.delivery_id) if later else self._answer(call, name, self._said(held))
+
+    def _reference(self, fields: Mapping[str, JsonValue]) -> str:
+        if self._table.reference.place == "connection":
+            # Without a reference every message is a new one.
+            return hashlib.sha256(f"{self._system.key}/{self.calls}".encode()).hexdigest()
+        delivery_id = str(fields.get(self._table.reference.name) or "")
+        if not delivery_id:
+            raise Misunderstood("Client", "the reference is missing")
+        return delivery_id
+
+    def _mistake(self, operation: Operation, wire: SoapWire, fields: Mapping[str, JsonValue]) -> str:
+        """What a careful department finds wrong: a field it never asked for, or one that is missing. Blank: nothing."""
+        if wire.request:
+            return ""
+        asked = {field.name for field in operation.request} | {self._table.reference.name}
+        missing = [field.name for field in operation.request if field.required and not fields.get(field.name)]
+        surplus = sorted(set(fields) - asked)
+        return f"missing {missing[0]}" if missing else f"not asked for: {surplus[0]}" if surplus else ""
+
+    def _rejection(self, operation: Operation, delivery_id: str) -> Mapping[str, JsonValue]:
+        codes = operation.result_codes[Situation.API].items()
+        code = next((code for code, found in codes if found.outcome is ResultKind.PERMANENT), "-9")
+        return {self._table.echo: delivery_id, self._system.result_field: code}
+
+    def _accepted(self, call: Call, name: str, delivery_id: str) -> web.Response:
+        content = {self._table.echo: delivery_id, self._system.result_field: self._table.answer.accepted}
+        return self._answer(call, name, content)
+
+    async def _enquired(self, call: Call, name: str, delivery_id: str) -> web.Response:
+        held = self._desk.held(delivery_id)
+        if held is None:
+            code = self._table.answer.not_received
+            return self._answer(call, name, {self._table.echo: delivery_id, self._system.result_field: code})
+        if not is_settled(held):
+            return self._accepted(call, name, delivery_id)
+        await self._desk.replied(held)
+        return self._answer(call, name, self._said(held))
+
+    async def _listed(self, call: Call, name: str, cursor: str, limit: str) -> web.Response:
+        first, poll = int(cursor), self._table.poll
+        page = self._desk.page(first, int(limit))
+        for held in page:
+            await self._desk.replied(held)
+        if poll is None:
+            raise Misunderstood("Client", "this operation is not offered")
+        rows: list[JsonValue] = [dict(self._said(held)) for held in page]
+        return self._answer(call, name, {poll.rows: rows, poll.following: str(first + len(page))})
+
+    def _said(self, held: Held) -> Mapping[str, JsonValue]:
+        operation, wire = next(one for one in self._messages.values() if one[0].key == held.operation.key)
+        return answered(self._table, operation, wire, orjson.loads(held.answer))
+
+    def _answer(self, call: Call, name: str, fields: Mapping[str, JsonValue]) -> web.Response:
+        match self._table.argument:
+            case XmlInString() as form:
+                fields = {form.result: written(grown("RESPONSE", dict(fields)), form.inner_declaration)}
+            case StringCutByBytes(result=XmlResult() as result):
+                fields = {result.name: written(grown("RESPONSE", dict(fields)), result.inner_declaration)}
+            case _ if self._table.reply_in is not None:
+                fields = {self._table.reply_in: dict(fields)}
+        content = write_answer(self._table, call.message_id, lambda body: self._port.reply(name, fields, body))
+        return self._response(content, 200)
+
+    def _fault(self, call: Call | None, code: str, text: str) -> web.Response:
+        return self._response(*write_fault(self._table, call.message_id if call else "", code, text))
+
+    def _response(self, content: bytes, status: int) -> web.Response:
+        kind = f"{_CONTENT[self._table.soap_version]}; charset={self._table.encoding}"
+        return web.Response(body=content, status=status, headers={"Content-Type": kind})
+
+    @asynccontextmanager
+    async def serving(self, host: str, port: int) -> AsyncIterator["SoapDepartment"]:
+        """Listens until the block ends."""
+        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+            self.url = f"http://{host}:{runner.addresses[0][1]}"
+            yield self
+        finally:
+            await runner.cleanup()
+
+
+def _cut_off(request: web.BaseRequest) -> web.Response:
+    """End the connection without a word."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def soap_department(
+    system: SystemFile,
+    *,
+    folder: Path,
+    secret: Callable[[str], str],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ledger: Ledger | None = None,
+    dial: FaultDial | None = None,
+    seed: int = 0,
+    reply_delay_seconds: float = 0.0,
+    slow_seconds: float = 1.0,
+    now: Callable[[], datetime] = _utc_now,
+    shares: Mapping[ResultKind, float] = SHARES,
+    code_lists: Mapping[str, CodeList] | None = None,
+) -> AsyncIterator[SoapDepartment]:
+    """The department behind the system's SOAP channel, serving until the block ends.
+
+    ``folder``: the department's, where its WSDL lies. ``secret``: values by name, as the hub has them. ``ledger`` None and ``dial``
+    None is the plain, fast mode for benchmarks. ``now``: the civil clock that dates the answers. Raises ValueError when the
+    system has no SOAP channel.
+    """
+    declared = next((channel for channel in system.channels if channel.soap is not None), None)
+    if declared is None:
+        raise ValueError(f"{system.key} has no SOAP channel")
+    table = SoapTable.model_validate(dict(declared.soap or {}))
+    habits = Habits(
+        seed=seed,
+        shares=shares,
+        code_lists=code_lists or {},
+        reply_delay_seconds=reply_delay_seconds,
+        slow_seconds=slow_seconds,
+        resend_is_safe=declared.resend_is_safe,
+        now=now,
+    )
+    bundle = bundle_of(folder, table.wsdl)
+    read = await asyncio.to_thread(read_port, bundle, table)
+    wsdl = bundle.load(str(bundle.path))
+    department = SoapDepartment(system, table, read, wsdl, habits, secret=secret, ledger=ledger, dial=dial)
+    async with department.serving(host, port):
+        yield department
