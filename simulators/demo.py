@@ -4,7 +4,6 @@ folder -> world (departments, hub, people) -> play (cases, corrections) -> figur
 """
 
 import asyncio
-import importlib.util
 import json
 import signal
 import sys
@@ -29,6 +28,7 @@ from simulators.demo_folder import demo_folder
 from simulators.demo_play import Play, Seen
 from simulators.demo_screen import bars, show_figures, show_verdict
 from simulators.faults import Fault
+from simulators.sample import sample_site
 from simulators.world import Plan, World, world
 
 app = typer.Typer(add_completion=False)
@@ -72,14 +72,6 @@ def demo(
             console.print("\nThe demo was ended.")
             code = 130
     raise typer.Exit(code)
-
-
-def sample_site() -> Path:
-    """The sample city that is installed beside this command. Raises DemoError."""
-    found = importlib.util.find_spec("plugins")
-    if found is None or found.origin is None:
-        raise DemoError("the sample city is not installed here: name a site folder with --site")
-    return Path(found.origin).parent
 
 
 async def run(wishes: Wishes, folder: Path, console: Console) -> int:

@@ -216,7 +216,7 @@ def _centre(views: Sequence[CaseView]) -> CentreLine:
         refused=sum(step.decision == "refused" for _, step in steps),
         returned=sum(step.state == "returned" for _, step in steps),
         waiting=Counter(
-            _of_task(task.kind, task.state)
+            _OF_CASE["11"] if view.status == "11" else _of_task(task.kind, task.state)
             for view in views
             for task in view.tasks
             if _at_centre(task.kind) and task.state in _OPEN_TASK

@@ -69,7 +69,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
 }
 """Backoff counts in hours of the city, so that it can be watched; the circuit breaker in real seconds."""
 
-ANSWERS: Final[Mapping[ResultKind, float]] = {**SHARES, ResultKind.TEMPORARY: 0.04, ResultKind.PERMANENT: 0.01}
+ANSWERS: Final[Mapping[ResultKind, float]] = {**SHARES, ResultKind.TEMPORARY: 0.04, ResultKind.PERMANENT: 0.02}
 """Shares of answers that are no plain yes."""
 
 

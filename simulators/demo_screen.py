@@ -101,9 +101,7 @@ def show_figures(console: Console, found: Figures, faults: Mapping[str, int]) ->
 
 
 def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column(first, no_wrap=True)
     for head in others:
         table.add_column(head, justify="left" if head == "for" else "right", no_wrap=True)

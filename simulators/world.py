@@ -40,6 +40,7 @@ from simulators.ledger import Ledger
 from simulators.plausible import SHARES
 from simulators.rest import RestDepartment, rest_department
 from simulators.senders import Sender
+from simulators.settings_text import toml_lines
 from simulators.sftp import SftpDepartment, sftp_department
 
 MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -68,7 +69,8 @@ class Plan:
     """What kind of city. ``faults``: probabilities by situation; ``due_faults``: those that must come once at least, shared out
     over its systems; ``settings``: more keys of the hub's settings file.
 
-    ``command``: how the hub is started, None: the installed ``onedoor serve``. Seconds are real ones; ``folder`` should have
+    ``systems``: those whose departments work, None: all; ``system_ports``: the first of them listens there, the next one above,
+    0: on free ports. ``command``: how the hub is started, None: the installed ``onedoor serve``. Seconds are real ones; ``folder`` should have
     a short path, since a socket lies in it.
     """
 
@@ -78,6 +80,8 @@ class Plan:
     speed: float = 600.0
     seed: int = 1
     port: int = 0
+    systems: frozenset[str] | None = None
+    system_ports: int = 0
     faults: Mapping[Situation, Mapping[Fault, float]] = field(default_factory=dict)
     due_faults: Mapping[Situation, Sequence[Fault]] = field(default_factory=dict)
     shares: Mapping[ResultKind, float] = field(default_factory=lambda: SHARES)
@@ -144,7 +148,12 @@ class World:
             "clock": {"start": self.clock.now().isoformat(), "speed": self.clock.speed},
             "systems": self._places,
         }
-        (self.folder / "onedoor.toml").write_text("".join(_toml(values)), encoding="utf-8")
+        (self.folder / "onedoor.toml").write_text("".join(toml_lines(values)), encoding="utf-8")
+
+    def places_toml(self) -> str:
+        """What the settings of any hub need to reach these departments."""
+        values = {"secrets": str(self.folder / "keys" / "secrets"), "systems": self._places}
+        return "".join(toml_lines(values))
 
     async def client_key(self, name: str) -> str:
         """A new key that reaches everything, made over the hub's local socket as its command line does."""
@@ -283,7 +292,8 @@ async def world(plan: Plan) -> AsyncIterator[World]:
         ledger = stack.enter_context(Ledger(plan.folder / "ledgers" / "clerk.jsonl"))
         city = World(plan=plan, site=site, clock=CivilClock(plan.start, plan.speed), hub=hub, paper_ledger=ledger)
         for system in (system for department in site.departments for system in department.systems):
-            await _open(city, system, stack)
+            if plan.systems is None or system.key in plan.systems:
+                await _open(city, system, stack)
         try:
             yield city
         finally:
@@ -301,11 +311,13 @@ async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
         return
     ledger = stack.enter_context(Ledger(plan.folder / "ledgers" / f"{system.key}.jsonl"))
     dial = city.dial(system.key, sending)
+    port = plan.system_ports + len(city.rest) + len(city.sftp) if plan.system_ports else 0
     if sending is Situation.API:
         city.rest[system.key] = department = await stack.enter_async_context(
             rest_department(
                 system,
                 secret=values.__getitem__,
+                port=port,
                 ledger=ledger,
                 dial=dial,
                 hub_url=city.hub.url,
@@ -323,6 +335,7 @@ async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
         sftp_department(
             system,
             root=plan.folder / "files" / system.key,
+            port=port,
             ledger=ledger,
             dial=dial,
             seed=plan.seed,
@@ -364,21 +377,3 @@ def _free_port() -> int:
     """A port that nobody uses now. The hub keeps it through all its lives, since senders and departments know it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
-
-
-def _toml(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Plain keys first, then tables: enough of TOML for a settings file. JSON strings are TOML strings."""
-    lines = [
-        f"{_name(key)} = {json.dumps(value, ensure_ascii=False)}\n"
-        for key, value in values.items()
-        if not isinstance(value, Mapping)
-    ]
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            table = f"{prefix}{_name(key)}"
-            lines += [f"\n[{table}]\n", *_toml(value, f"{table}.")]
-    return lines
-
-
-def _name(key: str) -> str:
-    return json.dumps(key)

@@ -1,0 +1,141 @@
+"""``onedoor simulate``: departments to test a hub against, with their ledgers and a dial for faults."""
+
+import asyncio
+import signal
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from contracts.errors import OnedoorError
+from contracts.site import Site, load_site
+from contracts.situation import ChannelStatus, Situation
+from simulators.faults import Fault
+from simulators.sample import sample_site
+from simulators.world import Plan, World, world
+
+app = typer.Typer(add_completion=False)
+
+_BY_NATURE: Final[Mapping[Situation, frozenset[Fault]]] = {
+    Situation.API: frozenset(Fault) - {Fault.TRUNCATED_FILE},
+    Situation.FILE_DROP: frozenset(Fault) - {Fault.UNAVAILABLE_503, Fault.ERROR_AFTER_EFFECT_500},
+}
+"""What can go wrong where."""
+
+
+class SimulateError(OnedoorError):
+    """The departments cannot be simulated as asked; the text says what to do."""
+
+
+@app.command()
+def simulate(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Departments or systems, such as MZ or MZ-relief; none: all.")
+    ] = None,
+    site: Annotated[Path | None, typer.Option(help="The site folder of another city.")] = None,
+    folder: Annotated[Path, typer.Option(help="For ledgers, exchanged files and secrets.")] = Path("simulate-data"),
+    port: Annotated[int, typer.Option(help="Port of the first system, the next one above; 0: free ones.")] = 0,
+    hub: Annotated[str, typer.Option(help="Where departments call back.")] = "http://127.0.0.1:8080",
+    fault: Annotated[
+        list[str] | None, typer.Option(help=f"KIND=PROBABILITY; repeat. Kinds: {', '.join(Fault)}.")
+    ] = None,
+    delay: Annotated[float, typer.Option(help="Seconds until a later answer.")] = 1.0,
+    slow: Annotated[float, typer.Option(help="Seconds that the fault `delay` takes.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of what they decide and when faults come.")] = 1,
+) -> None:
+    """Run departments of a site until Ctrl-C, and print what a hub's settings need to reach them."""
+    place = (site or sample_site()).resolve()
+    found = load_site(place)
+    dial = dialled(fault or ())
+    plan = Plan(
+        folder=folder.resolve(),
+        site=place,
+        start=datetime.now(UTC),
+        speed=1.0,
+        seed=seed,
+        systems=chosen(found, names or ()),
+        system_ports=port,
+        faults={situation: _possible(dial, kinds) for situation, kinds in _BY_NATURE.items()},
+        reply_delay_seconds=delay,
+        slow_seconds=slow,
+    )
+    asyncio.run(_run(plan, hub, Console(highlight=False)))
+
+
+def chosen(site: Site, names: Sequence[str]) -> frozenset[str] | None:
+    """The systems that the names mean; None: all. Raises SimulateError."""
+    of = {department.code: [system.key for system in department.systems] for department in site.departments}
+    of |= {system.key: [system.key] for department in site.departments for system in department.systems}
+    unknown = [name for name in names if name not in of]
+    if unknown:
+        raise SimulateError(f"this site has no department or system {', '.join(unknown)}; it has {', '.join(of)}")
+    return frozenset(system for name in names for system in of[name]) if names else None
+
+
+def dialled(faults: Sequence[str]) -> Mapping[Fault, float]:
+    """``kind=probability`` texts. Raises SimulateError."""
+    found: dict[Fault, float] = {}
+    for text in faults:
+        kind, _, probability = text.partition("=")
+        try:
+            found[Fault(kind.strip())] = float(probability)
+        except ValueError as error:
+            raise SimulateError(f"--fault {text}: give a kind ({', '.join(Fault)}), = and a probability") from error
+    if any(not 0 <= share <= 1 for share in found.values()) or sum(found.values()) > 1:
+        raise SimulateError("probabilities of faults lie between 0 and 1, all of them together too")
+    return found
+
+
+def _possible(dial: Mapping[Fault, float], kinds: frozenset[Fault]) -> Mapping[Fault, float]:
+    return {kind: share for kind, share in dial.items() if kind in kinds}
+
+
+async def _run(plan: Plan, hub: str, console: Console) -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    async with world(plan) as city:
+        for department in city.rest.values():
+            if department.caller is not None:
+                department.caller.hub_url = hub
+        _tell(city, console)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # This is how it is meant to end.
+            if task is not None:
+                task.uncancel()
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(city.injected().items()))
+        console.print(f"Ended. Faults injected: {counts or 'none'}.")
+
+
+def _tell(city: World, console: Console) -> None:
+    """Who listens where, and what goes into the hub's settings."""
+    for key, department in city.rest.items():
+        console.print(f"{key:<16} REST at {department.url}", soft_wrap=True)
+    for key, exchange in city.sftp.items():
+        console.print(
+            f"{key:<16} SFTP at {exchange.host}:{exchange.port}, its folder is {exchange.root}", soft_wrap=True
+        )
+    for key in _on_paper(city.site, city.plan.systems):
+        console.print(f"{key:<16} works on paper: nothing runs for it here", soft_wrap=True)
+    console.print(f"Ledgers: {city.folder / 'ledgers'}", soft_wrap=True)
+    console.print("\nFor the hub's settings file:\n")
+    console.print(city.places_toml(), soft_wrap=True, markup=False)
+    console.print("End with Ctrl-C.")
+
+
+def _on_paper(site: Site, systems: frozenset[str] | None) -> Sequence[str]:
+    return [
+        system.key
+        for department in site.departments
+        for system in department.systems
+        for channel in system.channels
+        if channel.status is ChannelStatus.SENDING
+        and channel.situation is Situation.PAPER
+        and (systems is None or system.key in systems)
+    ]
