@@ -76,7 +76,7 @@ def check_echo(
     if table.reference.place == "connection":
         return
     said = answer.get(table.echo)
-    agrees = [_as_id(said) == delivery_id] if said not in {None, ""} else []
+    agrees = [_as_id(said) == delivery_id] if said is not None and said != "" else []
     if relates_to is not None:
         agrees.append(relates_to == (message_id or delivery_id))
     if not agrees:
@@ -169,7 +169,7 @@ def _entries(value: JsonValue, columns: set[str]) -> Sequence[JsonValue]:
             return value
         case dict() if len(value) == 1 and not columns & set(value):
             inner = next(iter(value.values()))
-            return inner if isinstance(inner, list) else () if inner in {None, ""} else (inner,)
+            return inner if isinstance(inner, list) else () if inner is None or inner == "" else (inner,)
         case _:
             return (value,)
 

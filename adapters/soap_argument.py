@@ -17,7 +17,7 @@ from contracts.records import Fields
 
 
 def xml_argument(form: XmlInString, fields: Fields) -> dict[str, JsonValue]:
-    """The one argument: a document with an element for each field. Raises ValueError for text that XML cannot hold."""
+    """The one argument: a document with an element for each field. Raises PermanentError for text that XML cannot hold."""
     return {form.argument: written(grown(form.root, dict(fields)), form.inner_declaration)}
 
 

@@ -16,7 +16,7 @@ from adapters.soap_envelope import Fault, envelope, opened, security_header, wit
 from adapters.soap_table import SoapAuthKind, SoapTable, StringCutByBytes, XmlInString
 from adapters.soap_wsdl import Port
 from adapters.soap_xml import Element
-from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
+from contracts.errors import DeliveryError, OutcomeUnknownError
 from contracts.plugin import Http, HttpAnswer, HttpRequest, Runtime
 from contracts.records import Fields, record
 
@@ -75,18 +75,15 @@ class SoapCalls:
         values = dict(fields)
         if reference is not None and self._table.reference.place == "element":
             values[self._table.reference.name] = str(reference)
-        try:
-            match self._table.argument:
-                case XmlInString() as form:
-                    values = xml_argument(form, values)
-                case StringCutByBytes() as form:
-                    values = cut_argument(form, fields, reference=str(reference), table=table, settings=self._values)
-                case None if self._table.request_in is not None:
-                    values = {self._table.request_in: values}
-            fill = functools.partial(self._port.request, operation, values)
-            return envelope(self._table, self._port.wsa_action(operation), message_id, fill)
-        except ValueError as error:
-            raise PermanentError("not_encodable", "a field holds a character that XML cannot carry") from error
+        match self._table.argument:
+            case XmlInString() as form:
+                values = xml_argument(form, values)
+            case StringCutByBytes() as form:
+                values = cut_argument(form, fields, reference=str(reference), table=table, settings=self._values)
+            case None if self._table.request_in is not None:
+                values = {self._table.request_in: values}
+        fill = functools.partial(self._port.request, operation, values)
+        return envelope(self._table, self._port.wsa_action(operation), message_id, fill)
 
     async def call(self, operation: str, message: bytes, headers: Mapping[str, str] | None = None) -> Answer | Fault:
         """Send once and read what came back. Raises DeliveryError when it is neither an answer nor a fault."""

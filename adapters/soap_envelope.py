@@ -35,7 +35,7 @@ _HEADER = b"<soapenv:Header>"
 
 
 def envelope(table: SoapTable, action: str, message_id: UUID, fill: Callable[[Element], None]) -> bytes:
-    """A message without its secrets; ``fill`` appends to the Body. Raises ValueError for text that XML cannot hold."""
+    """A message without its secrets; ``fill`` appends to the Body."""
     namespace = ENVELOPE[table.soap_version]
     root = etree.Element(f"{{{namespace}}}Envelope", nsmap={"soapenv": namespace})
     header = etree.SubElement(root, f"{{{namespace}}}Header")

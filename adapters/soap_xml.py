@@ -13,7 +13,7 @@ from lxml import etree
 from pydantic import JsonValue
 
 from adapters.text_encodings import CODECS, Encoding, EncodingRefused, to_bytes, to_text, without_mark
-from contracts.errors import OutcomeUnknownError
+from contracts.errors import OutcomeUnknownError, PermanentError
 
 Element: TypeAlias = etree._Element  # noqa: SLF001 - lxml has no other name for the type of its elements
 
@@ -28,6 +28,10 @@ _SAME_CODEC: Mapping[Encoding, frozenset[str]] = {
     "GB18030": frozenset({"gb18030", "gbk", "gb2312"}),
 }
 """What a document may declare, by the encoding that was agreed: GB 2312, GBK and GB 18030 each contain the one before."""
+
+
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""XML 1.0 section 2.2: not even a numeric reference may stand for these."""
 
 
 def parsed_bytes(body: bytes, encoding: Encoding) -> Element:
@@ -140,7 +144,7 @@ def tree(node: Element) -> JsonValue:
 def grown(name: str, value: JsonValue, *, row: str = "ROW") -> Element:
     """The opposite of ``tree`` for a document of our own: objects become children, the entries of a list children called ``row``.
 
-    Raises ValueError for text that XML cannot hold (control characters).
+    Raises PermanentError as ``leaf`` does.
     """
     node = etree.Element(name)
     match value:
@@ -156,12 +160,15 @@ def grown(name: str, value: JsonValue, *, row: str = "ROW") -> Element:
 
 
 def leaf(value: JsonValue) -> str:
-    """A plain value as XML Schema writes it."""
+    """A plain value as XML Schema writes it. Raises PermanentError (``not_encodable``) for text that XML cannot hold."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    text = str(value)
+    if _NO_XML.search(text):
+        raise PermanentError("not_encodable", "a field holds a character that XML cannot carry")
+    return text
 
 
 def first_texts(nodes: Sequence[Element]) -> dict[str, str]:
