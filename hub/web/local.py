@@ -7,12 +7,16 @@ from hub import clients
 from hub.city import milliseconds
 from hub.clients import Client, NewClient, Scope
 from hub.cloud_events import parse_json, read_data
+from hub.lanes import Lane
 from hub.results import NotFoundHere
 from hub.web.asking import BOOK, HUB, body_of
 from hub.web.cases import JSON_HEADERS
-from hub.web.problems import problems
+from hub.web.problems import SAFE_HEADERS, problems
 
 LIMIT = 65_536
+
+OPERATOR = "operator"
+"""Who the journal names for what comes over the local socket: the file's owner, nobody else can open it."""
 
 
 @record
@@ -33,6 +37,8 @@ def make_local_app(api: web.Application) -> web.Application:
             web.get("/admin/clients", list_clients),
             web.post("/admin/clients", create_client),
             web.post("/admin/clients/{id:[0-9a-f]{1,64}}/revoke", revoke_client),
+            web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/hold", hold_lane),
+            web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/release", release_lane),
         ]
     )
     return app
@@ -68,3 +74,25 @@ async def revoke_client(request: web.Request) -> web.Response:
         raise NotFoundHere(str(error)) from error
     request.app[BOOK].forget()
     return web.Response(status=204)
+
+
+async def hold_lane(request: web.Request) -> web.Response:
+    """POST /admin/lanes/{system}/hold: stop sending to a system until it is released."""
+    return _moved(await _lane(request).hold(OPERATOR))
+
+
+async def release_lane(request: web.Request) -> web.Response:
+    """POST /admin/lanes/{system}/release: send again, after a pause or once its login has been put right."""
+    return _moved(await _lane(request).release(OPERATOR))
+
+
+def _lane(request: web.Request) -> Lane:
+    system = request.match_info["system"]
+    lane = request.app[HUB].lanes.get(system)
+    if lane is None:
+        raise NotFoundHere(f"no lane sends to {system}: see `onedoor check` for the systems of this site")
+    return lane
+
+
+def _moved(deliveries: int) -> web.Response:
+    return web.json_response({"deliveries": deliveries}, headers=SAFE_HEADERS)
