@@ -40,13 +40,16 @@ def ready(item: Item, standing: Mapping[str, Standing], holds: Callable[[str | N
 
 
 def may_start(step: Step, standing: Mapping[str, Standing]) -> bool:
-    """Whether every predecessor has passed, or, for a join on the mandatory ones, the others were silent long enough."""
+    """Whether every predecessor has passed, or, for a join on the mandatory ones, the others were silent long enough.
+
+    A refusal is served as well: what it made obsolete does not keep it from the applicant.
+    """
     mandatory = step.join is not None and step.join.wait_for == "mandatory"
     for name in step.after:
         before = standing.get(name)
         if before is None:
             return False
-        if before.state in PASSED:
+        if before.state in PASSED or (before.state == StepState.CANCELLED and serving(step)):
             continue
         silent = before.mark == NOT_ANSWERED and mandatory and step.join is not None and name not in step.join.mandatory
         if not silent:

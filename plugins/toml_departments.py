@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from adapters import file_drop, paper, rest
+from adapters import file_drop, paper, rest, soap
 from contracts.errors import SiteError, SiteMistake
 from contracts.plugin import Channel, Department, System, hookimpl
 from contracts.site import ChannelFile, DepartmentFile, Site, SystemFile, load_site, mistakes_of, protocol_of
@@ -35,9 +35,14 @@ def sample_site() -> Path:
     return Path(__file__).parent
 
 
-def _adapters(city: Site) -> Mapping[str, Make]:
-    """The protocols that a channel may name. A sheet prints codes with their names, hence the lists."""
-    return {"rest": rest.make, "file_drop": file_drop.make, "paper": partial(paper.make, code_lists=city.code_lists)}
+def _adapters(city: Site, folder: Path) -> Mapping[str, Make]:
+    """The protocols that a channel may name. A sheet prints codes with their names; a WSDL lies in the department's folder."""
+    return {
+        "rest": rest.make,
+        "soap": partial(soap.make, folder=folder),
+        "file_drop": file_drop.make,
+        "paper": partial(paper.make, code_lists=city.code_lists),
+    }
 
 
 def _department(city: Site, department: DepartmentFile, mistakes: list[SiteMistake]) -> Department:
@@ -64,15 +69,11 @@ def _system(city: Site, department: DepartmentFile, index: int, mistakes: list[S
 
 
 def _channels(city: Site, department: DepartmentFile, index: int, mistakes: list[SiteMistake]) -> Iterator[Channel]:
-    system, adapters = department.systems[index], _adapters(city)
     root, file = Path(city.root), city.files[department.code]
+    system, adapters = department.systems[index], _adapters(city, (root / file).parent)
     for number, channel in enumerate(system.channels):
         protocol, _ = protocol_of(channel)
         at = ("systems", index, "channels", number, protocol)
-        if protocol not in adapters:
-            error = ValueError(f"the protocol {protocol} is not available; use one of {', '.join(adapters)}")
-            mistakes.extend(mistakes_of(root, file, error, at))
-            continue
         try:
             yield adapters[protocol](system, channel)
         except ValueError as whole:

@@ -197,6 +197,10 @@ def lead_to_the_end(city: WholeCity, path: Way, case_no: str, decision: Decision
         for task in tasks:
             said = decision if task["step"] == item.decides else Decision.DONE
             more: dict[str, Any] = {"reason_code": "样例"} if said is Decision.REFUSED else {}
+            if task["kind"] == "decide":
+                step = definitions[task["step"]]
+                asked = city.city.operation(str(step.system), str(step.operation))
+                more["fields"] = city.reply_fields(asked, task["id"])
             assert (task["kind"] == "decide") == (task["step"] in path.person)
             assert definitions[task["step"]].kind is StepKind.CENTRE or task["kind"] == "decide"
             city.complete(task["id"], decision=said.value, **more)

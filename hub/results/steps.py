@@ -17,6 +17,15 @@ from hub.store.connection import Row
 
 def advance(work: Casework) -> None:
     """Open or skip every step whose turn has come, again and again until none is left; then look at the case."""
+    _open_ready(work)
+    status = work.row["status"]
+    cases.reconsider(work)
+    if work.row["status"] != status and work.row["decision"] == "refused":
+        _open_ready(work)  # a refusal has made steps obsolete, which may be all that its service was waiting for
+
+
+def _open_ready(work: Casework) -> None:
+    """Open or skip what may start, and what may start after that; after a refusal only what serves it."""
     context: dict[str, Any] | None = None
 
     def condition(expression: str | None) -> bool:
@@ -26,14 +35,16 @@ def advance(work: Casework) -> None:
         context = context or work.context()
         return holds(expression, context)
 
-    while starts := list(routing.ready(work.item, work.standing(), condition)):
+    def wanted(start: routing.Start) -> bool:
+        return work.row["decision"] != "refused" or routing.serving(start.step)
+
+    while starts := list(filter(wanted, routing.ready(work.item, work.standing(), condition))):
         for start in starts:
             if start.skip:
                 work.set_step(start.step.id, StepState.SKIPPED)
             else:
                 open_step(work, start.step)
         context = None
-    cases.reconsider(work)
 
 
 def open_step(work: Casework, step: Step) -> None:

@@ -5,10 +5,12 @@ import re
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import pluggy
 import pytest
 
+from adapters.text_encodings import Encoding, EncodingRefused, to_bytes, to_text
 from contracts.catalogue import StepKind
 from contracts.envelope import CASE_TYPE, CaseApplication
 from contracts.plugin import Hooks
@@ -101,14 +103,19 @@ def test_three_situations_meet_in_one_case(city: Site) -> None:
     assert item.steps[-1].kind is StepKind.CENTRE
 
 
-def test_files_with_rare_names_can_be_written(city: Site) -> None:
-    tables = [
-        protocol_of(channel)
-        for department in city.departments
-        for system in department.systems
-        for channel in system.channels
-    ]
-    assert {table["encoding"] for protocol, table in tables if protocol == "file_drop"} == {"GB18030"}
+def test_a_rare_name_is_carried_whole_or_refused(city: Site) -> None:
+    channels = [channel for one in city.departments for system in one.systems for channel in system.channels]
+    carried = dict[str, bool]()
+    for channel in channels:
+        protocol, table = protocol_of(channel)
+        if protocol == "file_drop":
+            encoding = cast("Encoding", table["encoding"])
+            try:
+                carried[encoding] = to_text(to_bytes("𠮷䶮", encoding), encoding) == "𠮷䶮"
+            except EncodingRefused:
+                carried[encoding] = False
+    assert carried["GB18030"]
+    assert not any(carried[encoding] for encoding in carried.keys() & {"GBK"})
 
 
 def test_items_of_other_plugins_can_be_added(city: Site) -> None:

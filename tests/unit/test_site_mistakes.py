@@ -257,13 +257,6 @@ def test_a_step_is_trusted_where_its_system_or_operation_is_not_known(folder: Pa
             "valid number",
         ),
         ('path = "/search"', 'path = "search"', f"{SEARCH}.wire.api.path", 'path = "search"', "match pattern"),
-        (
-            "[systems.channels.rest]",
-            "[systems.channels.soap]",
-            "systems.0.channels.0.soap",
-            "channels.soap",
-            "soap is not available",
-        ),
     ],
 )
 def test_a_mistake_in_a_protocol_table_is_told_in_the_same_way(
