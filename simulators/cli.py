@@ -115,14 +115,12 @@ async def _run(plan: Plan, hub: str, console: Console) -> None:
 
 def _tell(city: World, console: Console) -> None:
     """Who listens where, and what goes into the hub's settings."""
-    for key, department in city.rest.items():
-        console.print(f"{key:<16} REST at {department.url}", soft_wrap=True)
-    for key, exchange in city.sftp.items():
-        console.print(
-            f"{key:<16} SFTP at {exchange.host}:{exchange.port}, its folder is {exchange.root}", soft_wrap=True
-        )
+    for key, places in city.open.items():
+        for situation, place in places.items():
+            where = place.get("url") or f"sftp://{place['host']}:{place['port']}, its folder is {city.sftp[key].root}"
+            console.print(f"{key:<16} {situation:<10} {where}", soft_wrap=True)
     for key in _on_paper(city.site, city.plan.systems):
-        console.print(f"{key:<16} works on paper: nothing runs for it here", soft_wrap=True)
+        console.print(f"{key:<16} paper      nothing runs for it here", soft_wrap=True)
     console.print(f"Ledgers: {city.folder / 'ledgers'}", soft_wrap=True)
     console.print("\nFor the hub's settings file:\n")
     console.print(city.places_toml(), soft_wrap=True, markup=False)

@@ -12,8 +12,12 @@ from contracts.situation import ChannelStatus, Situation
 ENDED: Final = frozenset({"12", "13", "52", "53", "70", "80"})
 """States of a case after which only archiving follows: not accepted, withdrawn, voided, given back, served, archived."""
 
-_SETTLED: Final = frozenset({"done", "returned", "cancelled"})
-_OPEN_TASK: Final = frozenset({"ready", "reserved", "to_confirm"})
+SETTLED: Final = frozenset({"done", "returned", "cancelled"})
+"""Final states of a delivery."""
+
+OPEN_TASK: Final = frozenset({"ready", "reserved", "to_confirm"})
+"""States of a task that somebody has yet to do."""
+
 _OPEN_STEP: Final = frozenset({"open", "done", "returned"})
 
 _OF_CASE: Final[Mapping[str, str]] = {
@@ -147,9 +151,9 @@ def sending_situations(site: Site) -> Mapping[str, Situation]:
 
 def waits(view: CaseView, sending: Mapping[str, Situation]) -> Sequence[str]:
     """What an unfinished case waits for, the most telling first. Empty: nothing that could be named."""
-    found = [_of_delivery(one, sending) for one in view.deliveries if one.state not in _SETTLED]
+    found = [_of_delivery(one, sending) for one in view.deliveries if one.state not in SETTLED]
     found += [
-        _of_task(task.kind, task.state) for task in view.tasks if _at_centre(task.kind) and task.state in _OPEN_TASK
+        _of_task(task.kind, task.state) for task in view.tasks if _at_centre(task.kind) and task.state in OPEN_TASK
     ]
     by_state = [_OF_CASE[view.status]] if view.status in _OF_CASE else []
     # A correction or a return stands before whatever else is open beside it.
@@ -201,7 +205,7 @@ def _line(views: Iterable[CaseView], situation: Situation, sending: Mapping[str,
         refused=sum(one.state == "done" and decisions[view.case_no, one.step] == "refused" for view, one in mine),
         returned=sum(one.state == "returned" for one in deliveries),
         dead=sum(one.state == "dead" for one in deliveries),
-        waiting=Counter(_of_delivery(one, sending) for one in deliveries if one.state not in _SETTLED),
+        waiting=Counter(_of_delivery(one, sending) for one in deliveries if one.state not in SETTLED),
     )
 
 
@@ -219,6 +223,6 @@ def _centre(views: Sequence[CaseView]) -> CentreLine:
             _OF_CASE["11"] if view.status == "11" else _of_task(task.kind, task.state)
             for view in views
             for task in view.tasks
-            if _at_centre(task.kind) and task.state in _OPEN_TASK
+            if _at_centre(task.kind) and task.state in OPEN_TASK
         ),
     )

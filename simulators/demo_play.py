@@ -17,7 +17,7 @@ from contracts.envelope import MaterialRef
 from contracts.records import adapter, record
 from contracts.situation import Situation
 from simulators.cases import SampleCase
-from simulators.demo_figures import ENDED
+from simulators.demo_figures import ENDED, OPEN_TASK, SETTLED
 from simulators.faults import Fault
 from simulators.plausible import SHARES
 from simulators.senders import Sender
@@ -38,7 +38,7 @@ OVERTIME_SECONDS: Final = 45.0
 QUIET_SECONDS: Final = 6.0
 COUNTERS: Final = 4
 HANDING_IN_SECONDS: Final = 18.0
-"""Real seconds in which all cases are handed in: the first day, at this speed."""
+"""Real seconds in which all cases are handed in, the first day at this speed; fewer than a hundred take less."""
 
 MISSING_FOR_GOOD: Final = 3
 """Of those who are asked for a paper, every third does not come back while the demo runs."""
@@ -102,7 +102,7 @@ class Play:
 
     async def _counter(self, number: int) -> None:
         mine = self.cases[number::COUNTERS]
-        pause = HANDING_IN_SECONDS / max(len(mine), 1)
+        pause = HANDING_IN_SECONDS * min(len(self.cases) / 100, 1) / max(len(mine), 1)
         sender = await self.city.sender(f"counter-{number + 1}")
         self._senders.append(sender)
         async with asyncio.TaskGroup() as applicants:
@@ -133,11 +133,22 @@ class Play:
         return Seen(at=self.city.clock.now(), handed_in=len(self._numbers), views=list(self._views.values()))
 
     def is_over(self, seen: Seen) -> bool:
-        """Everything is finished or with an applicant; or the days are over and nothing moves; or there is no more time."""
-        if len(self._views) == len(self.cases) and all(view.status in {*ENDED, "11"} for view in seen.views):
-            return True
-        beyond = (seen.at - (self.city.plan.start + DAYS)).total_seconds() / self.city.clock.speed
-        return beyond > OVERTIME_SECONDS or (beyond > 0 and time.monotonic() - self._changed_at > QUIET_SECONDS)
+        """Nothing can move any more; or the days are over and nothing moves; or there is no more time."""
+        end = self.city.plan.start + DAYS
+        quiet = time.monotonic() - self._changed_at
+        if len(self._views) == len(self.cases) and all(_rests(view, end) for view in seen.views):
+            return quiet > QUIET_SECONDS / 2 or all(view.status in ENDED for view in seen.views)
+        beyond = (seen.at - end).total_seconds() / self.city.clock.speed
+        return beyond > OVERTIME_SECONDS or (beyond > 0 and quiet > QUIET_SECONDS)
+
+
+def _rests(view: CaseView, until: datetime) -> bool:
+    """Finished, with an applicant who may be a month, or waiting for a reply that the hub asks about only after the demo."""
+    if view.status in {*ENDED, "11"}:
+        return True
+    parts = [one for one in view.deliveries if one.state not in SETTLED]
+    is_late = all(one.state == "waiting" and one.next_at is not None and one.next_at > until for one in parts)
+    return bool(parts) and is_late and not any(task.state in OPEN_TASK for task in view.tasks)
 
 
 async def _correction(sender: Sender, case_no: str, case: SampleCase, *, returns: bool) -> None:

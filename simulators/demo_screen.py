@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from contracts.situation import Situation
-from simulators.demo_figures import ENDED, Figures, sending_situations, situation_of
+from simulators.demo_figures import ENDED, SETTLED, Figures, sending_situations, situation_of
 from simulators.demo_play import Seen
 from simulators.world import World
 
@@ -22,7 +22,6 @@ NAMES: Final[Mapping[Situation, str]] = {
 }
 _COLUMNS: Final = ("cases", "deliveries", "attempts", "retries", "unknown", "refused", "returned", "dead", "waiting")
 _HEADS: Final = ("cases", "sent", "tries", "retries", "unknown", "refused", "returned", "dead", "waiting")
-_SETTLED: Final = frozenset({"done", "returned", "cancelled"})
 
 
 class Bars:
@@ -58,7 +57,7 @@ class Bars:
                 one for view in seen.views for one in view.deliveries if situation_of(one, self._sending) is situation
             ]
             self._progress.update(
-                self._rows[f"answered {how}"], total=len(mine), completed=sum(one.state in _SETTLED for one in mine)
+                self._rows[f"answered {how}"], total=len(mine), completed=sum(one.state in SETTLED for one in mine)
             )
         quarter = int(seen.at.timestamp()) // (6 * 3600)
         if not self._progress.console.is_terminal and quarter != self._quarter:

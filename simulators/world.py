@@ -15,21 +15,21 @@ Everything that the oracle reads lies under ``folder``:
 """
 
 import asyncio
-import json
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import aiohttp
 
 from adapters.rest_table import RestTable
-from contracts.catalogue import ResultKind
+from adapters.soap_table import SoapTable
+from contracts.catalogue import CodeList, ResultKind
 from contracts.site import Site, SystemFile, load_site
 from contracts.situation import ChannelStatus, Situation
 from simulators import centre_staff, clerk
@@ -42,6 +42,7 @@ from simulators.rest import RestDepartment, rest_department
 from simulators.senders import Sender
 from simulators.settings_text import toml_lines
 from simulators.sftp import SftpDepartment, sftp_department
+from simulators.soap import soap_department
 
 MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """Monday, 2 March 2026, nine o'clock in Shanghai: every office has just opened."""
@@ -94,7 +95,7 @@ class Plan:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """A running city. ``dials`` hold the counts of injected faults, by system (``clerk`` for paper)."""
+    """A running city. ``open``: by system, what a hub's settings need to reach it. ``dials`` hold the counts of injected faults, by system (``clerk`` for paper)."""
 
     plan: Plan
     site: Site
@@ -104,13 +105,13 @@ class World:
     dials: dict[str, FaultDial] = field(default_factory=dict)
     rest: dict[str, RestDepartment] = field(default_factory=dict)
     sftp: dict[str, SftpDepartment] = field(default_factory=dict)
+    open: dict[str, dict[str, Any]] = field(default_factory=dict)
     staff: centre_staff.Tally = field(default_factory=centre_staff.Tally)
     keyed: clerk.Tally = field(default_factory=clerk.Tally)
     _key: str = ""
     _people: list[asyncio.Task[Any]] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _senders: list[Sender] = field(default_factory=list)
-    _places: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -146,13 +147,13 @@ class World:
             "allow_demo_keys": True,
             **self.plan.settings,
             "clock": {"start": self.clock.now().isoformat(), "speed": self.clock.speed},
-            "systems": self._places,
+            "systems": self.open,
         }
         (self.folder / "onedoor.toml").write_text("".join(toml_lines(values)), encoding="utf-8")
 
     def places_toml(self) -> str:
         """What the settings of any hub need to reach these departments."""
-        values = {"secrets": str(self.folder / "keys" / "secrets"), "systems": self._places}
+        values = {"secrets": str(self.folder / "keys" / "secrets"), "systems": self.open}
         return "".join(toml_lines(values))
 
     async def client_key(self, name: str) -> str:
@@ -306,48 +307,58 @@ async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
     """The department's own software behind the channel that sends; secrets for every channel."""
     plan = city.plan
     values = {name: _secret(plan.folder / "keys" / "secrets" / name) for name in _secret_names(system)}
-    sending = next((one.situation for one in system.channels if one.status is ChannelStatus.SENDING), None)
-    if sending not in (Situation.API, Situation.FILE_DROP):
+    sending = next((one for one in system.channels if one.status is ChannelStatus.SENDING), None)
+    if sending is None or sending.situation is Situation.PAPER:
         return
-    ledger = stack.enter_context(Ledger(plan.folder / "ledgers" / f"{system.key}.jsonl"))
-    dial = city.dial(system.key, sending)
-    port = plan.system_ports + len(city.rest) + len(city.sftp) if plan.system_ports else 0
-    if sending is Situation.API:
-        city.rest[system.key] = department = await stack.enter_async_context(
-            rest_department(
+    habits: _Habits = {
+        "port": plan.system_ports + len(city.open) if plan.system_ports else 0,
+        "ledger": stack.enter_context(Ledger(plan.folder / "ledgers" / f"{system.key}.jsonl")),
+        "dial": city.dial(system.key, sending.situation),
+        "seed": plan.seed,
+        "shares": plan.shares,
+        "code_lists": city.site.code_lists,
+        "now": city.clock.now,
+    }
+    delays = {"reply_delay_seconds": plan.reply_delay_seconds, "slow_seconds": plan.slow_seconds}
+    if sending.situation is Situation.FILE_DROP:
+        exchange = stack.enter_context(
+            sftp_department(
                 system,
-                secret=values.__getitem__,
-                port=port,
-                ledger=ledger,
-                dial=dial,
-                hub_url=city.hub.url,
-                seed=plan.seed,
-                reply_delay_seconds=plan.reply_delay_seconds,
-                slow_seconds=plan.slow_seconds,
-                now=city.clock.now,
-                shares=plan.shares,
-                code_lists=city.site.code_lists,
+                root=plan.folder / "files" / system.key,
+                result_delay_seconds=plan.reply_delay_seconds,
+                password=values.get(file_drop_table(system).auth.password or "", ""),
+                **habits,
             )
         )
-        city._places[system.key] = {"api": {"url": department.url}}  # noqa: SLF001
-        return
-    exchange = stack.enter_context(
-        sftp_department(
-            system,
-            root=plan.folder / "files" / system.key,
-            port=port,
-            ledger=ledger,
-            dial=dial,
-            seed=plan.seed,
-            result_delay_seconds=plan.reply_delay_seconds,
-            password=values.get(file_drop_table(system).auth.password or "", ""),
-            shares=plan.shares,
-            code_lists=city.site.code_lists,
-            now=city.clock.now,
+        city.sftp[system.key] = exchange
+        city.open[system.key] = {"file_drop": dict(exchange.place)}
+    elif sending.soap is not None:
+        folder = _department_folder(city.site, system)
+        service = soap_department(system, folder=folder, secret=values.__getitem__, **habits, **delays)
+        city.open[system.key] = {"api": {"url": (await stack.enter_async_context(service)).url}}
+    else:
+        city.rest[system.key] = department = await stack.enter_async_context(
+            rest_department(system, secret=values.__getitem__, hub_url=city.hub.url, **habits, **delays)
         )
-    )
-    city.sftp[system.key] = exchange
-    city._places[system.key] = {"file_drop": dict(exchange.place)}  # noqa: SLF001
+        city.open[system.key] = {"api": {"url": department.url}}
+
+
+class _Habits(TypedDict):
+    """What every simulated department takes."""
+
+    port: int
+    ledger: Ledger
+    dial: FaultDial
+    seed: int
+    shares: Mapping[ResultKind, float]
+    code_lists: Mapping[str, CodeList]
+    now: Callable[[], datetime]
+
+
+def _department_folder(site: Site, system: SystemFile) -> Path:
+    """Where the files of the system's department lie, its WSDL among them."""
+    code = next(department.code for department in site.departments if system in department.systems)
+    return (Path(site.root) / site.files[code]).parent
 
 
 def _secret_names(system: SystemFile) -> list[str]:
@@ -359,6 +370,8 @@ def _secret_names(system: SystemFile) -> list[str]:
                 *table.auth.secrets,
                 *([table.callback.secret] if table.callback and table.callback.secret else []),
             ]
+        if channel.soap is not None:
+            names += SoapTable.model_validate(dict(channel.soap)).auth.secrets
         if channel.file_drop is not None:
             password = file_drop_table(system).auth.password
             names += [password] if password else []
