@@ -3,23 +3,23 @@
 One ``key=value`` line for each declared item; a control file without items is an empty flag. Pure functions.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from adapters.file_totals import digest_of
 from adapters.record_files import EOL, FileRejected, Format, Line
 
-Item: TypeAlias = Literal["name", "bytes", "rows", "md5", "sha256"]
+Item: TypeAlias = Literal["name", "bytes", "rows", "md5", "sha256", "sm3"]
 
 _MEASURES: Mapping[Item, Callable[[str, bytes, int], str]] = {
     "name": lambda name, _content, _rows: name,
     "bytes": lambda _name, content, _rows: str(len(content)),
     "rows": lambda _name, _content, rows: str(rows),
-    # Departments ask for MD5 against accidents of transport; SHA-256 is there for those who can.
-    "md5": lambda _name, content, _rows: hashlib.md5(content, usedforsecurity=False).hexdigest(),
-    "sha256": lambda _name, content, _rows: hashlib.sha256(content).hexdigest(),
+    "md5": lambda _name, content, _rows: digest_of("md5", content),
+    "sha256": lambda _name, content, _rows: digest_of("sha256", content),
+    "sm3": lambda _name, content, _rows: digest_of("sm3", content),
 }
-_PROVES_WHOLE: frozenset[Item] = frozenset({"bytes", "md5", "sha256"})
+_PROVES_WHOLE: frozenset[Item] = frozenset({"bytes", "md5", "sha256", "sm3"})
 
 
 def control_content(

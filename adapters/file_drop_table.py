@@ -13,8 +13,27 @@
     auth = { password = "wj_family_sftp" }
 
 Records that go out hold the reference, the operation code and the request fields in their listed order; records that come
-back hold what ``back.record`` lists. With a header row, which can name only one set of columns, a record leaves blank what
-belongs to other operations. Cut-offs and sizes are the channel's ``batching``.
+back hold what ``back.record`` lists. Where a file can name only one set of columns (a header row, a DBF), a record leaves blank
+what belongs to other operations. Cut-offs and sizes are the channel's ``batching``.
+
+Other layouts; the widths of fields, in bytes, are ``width_bytes`` of the operations' request and reply:
+
+    format = "fixed"
+    record = { widths = "bytes", pad_text = "space right", pad_number = "zero left", eol = "LF", operation_code = { name = "JYM", width = 4 } }
+    header = { record_type = "H", fields = [{ name = "date", width = 8 }, { name = "rows", width = 8 }] }
+    trailer = { record_type = "T", fields = [{ name = "rows", width = 8 }, { name = "md5", width = 32 }] }
+
+    format = "dbf"
+    record = { dialect = "dbase3", code_page_byte = 0x4D, name_max = 10, file_name = "8.3", dates = "yyyymmdd", deleted_rows = "skip", operation_column = "YWLX" }
+
+    format = "xml"
+    record = { root = "Package", head = ["batch", "rows", "sent_at"], row = "Body/Row", operation_attribute = "ywlx" }
+
+    format = "zip_csv"
+    record = { delimiter = ",", quote = '"', header_row = true, inner_name = "{operation}.csv", summary_name = "summary.txt", summary_delimiter = "|!", zip_password = { secret = "jr_zip", method = "aes256" } }
+
+What the encoding lacks follows ``on_unencodable``: ``refuse``, ``substitute`` (with ``substitutes = { "㛃" = "[女丯]" }``) or
+``paper``, which hands the delivery over to a task sheet.
 """
 
 import re
@@ -27,6 +46,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from adapters.control_files import Item
+from adapters.file_totals import Totals
 from adapters.sftp_session import parse_host_key
 from adapters.text_encodings import Encoding
 
@@ -102,23 +122,34 @@ class ControlFile(Table):
 
 
 class Out(Table):
-    """Where files go. Under ``temporary_suffix`` nothing is complete; the rename makes it so."""
+    """Where files go. Under ``temporary_suffix`` nothing is complete; the rename makes it so.
+
+    ``sequence_max``: after that many files the sequence in the names begins again at 1, for names that have no room for more;
+    then the date must keep them apart.
+    """
 
     dir: Folder = "/out"
     pattern: Pattern
     temporary_suffix: Suffix = ".tmp"
+    sequence_max: Annotated[int, Field(ge=9)] | None = None
 
 
 class Back(Table):
     """Where result files lie. Done and quarantine folders must not be ``dir`` itself.
 
-    Without a control file, a file is taken when its size and time stand still for ``stable_seconds``.
+    Without a control file, a file is taken when its size and time stand still for ``stable_seconds``. ``header`` and
+    ``trailer`` are those of the files that go out, where nothing else is said. ``code_width`` and ``wanted_width`` are bytes, for
+    layouts that count them.
     """
 
     dir: Folder = "/back"
     pattern: Pattern
     control_file: ControlFile | None = None
     record: tuple[Role, ...] = ("reference", "operation", "code", "fields")
+    header: Totals | None = None
+    trailer: Totals | None = None
+    code_width: int = 2
+    wanted_width: int = 60
     done_dir: Folder = "/back/done"
     quarantine_dir: Folder = "/back/quarantine"
     stable_seconds: float = 60.0
@@ -153,11 +184,20 @@ class Auth(Table):
 
 
 class FileDropTable(Table):
-    """The whole table. ``operation_column`` may be missing where the system has one operation only."""
+    """The whole table.
+
+    ``operation_column``: where a CSV record carries the operation code; other layouts say it in ``record``. It may be missing
+    where the system has one operation only. ``fee_cents_per_row``: then ``amount_cents`` of a trailer is that times the rows.
+    """
 
     format: str = "csv"
     encoding: Encoding
     record: dict[str, JsonValue] = Field(default_factory=dict)
+    header: Totals | None = None
+    trailer: Totals | None = None
+    fee_cents_per_row: Annotated[int, Field(ge=0)] | None = None
+    on_unencodable: Literal["refuse", "substitute", "paper"] = "refuse"
+    substitutes: dict[Annotated[str, Field(min_length=1, max_length=1)], str] = Field(default_factory=dict)
     reference: Reference = Reference()
     operation_column: str | None = "YWDM"
     out: Out
@@ -177,6 +217,8 @@ class FileDropTable(Table):
                 raise ValueError(
                     "every file and every control file needs a name of its own: put {seq} before the extension"
                 )
+        if bool(self.substitutes) != (self.on_unencodable == "substitute"):
+            raise ValueError('substitutes are what on_unencodable = "substitute" needs, and nothing else does')
         if self.back.dir in {self.back.done_dir, self.back.quarantine_dir}:
             raise ValueError("done_dir and quarantine_dir must not be the folder that is read")
         return self
@@ -194,6 +236,13 @@ class FileDropPlace(Table):
 def file_name(pattern: str, at: datetime, sequence: int, zone: str) -> str:
     """The name of a file that was sealed ``at``, in the local time of ``zone``."""
     return pattern.format(date=at.astimezone(ZoneInfo(zone)), seq=sequence)
+
+
+def out_name(table: FileDropTable, at: datetime, sequence: int) -> str:
+    """The name under which the batch that was sealed ``at`` goes out."""
+    largest = table.out.sequence_max
+    number = sequence if largest is None else (sequence - 1) % largest + 1
+    return file_name(table.out.pattern, at, number, table.timezone)
 
 
 def name_matcher(pattern: str) -> re.Pattern[str]:
