@@ -82,7 +82,7 @@ async def open_hub(
         stack.callback(os.close, lock)
         schema.upgrade(database)
         writer = Writer(database)
-        stack.callback(writer.close)
+        stack.push_async_callback(writer.close)
         readers = Readers(lambda: Connection(database, writable=False))
         stack.callback(readers.close)
         blobs = Blobs(settings.data / "blobs", keys)

@@ -295,11 +295,14 @@ class Casework:
 
     def save(self, verdict: str = "applied") -> Change:
         """Write the case row, its steps and the journal."""
-        if self._changed:
+        if self.new:
+            self.connection.insert("case_file", self.row)
+        elif self._changed:
             self.row["changed_at"] = self.at
             columns = {name: self.row[name] for name in (*self._changed, "changed_at")}
             self.connection.update("case_file", self._case(), columns)
-            self._changed.clear()
+        self.new = False
+        self._changed.clear()
         self.connection.insert_many("case_step", list(self._new_steps.values()))
         self._new_steps.clear()
         for name, changed in self._changed_steps.items():

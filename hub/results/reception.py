@@ -99,7 +99,6 @@ def _new_case(connection: Connection, city: City, new: NewCase, at: int) -> Case
     body = orjson.dumps(content)
     row["sealed_data"] = key.seal(body, "data")
     work.data = content
-    connection.insert("case_file", row)
     work.log("case", work.case_no, None, CaseState.RECEIVED.value, event="submit", commitment=key.commit(body))
     return work
 

@@ -1,1 +1,0 @@
-"""The benchmark: ratios beside a bare client in the same minute, never bare times."""
