@@ -4,6 +4,7 @@ zeep is slow to import and a WSDL slow to read, so ``declared`` looks at the fil
 does the rest when the channel opens.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,9 @@ def read_port(bundle: Bundle, table: SoapTable) -> Port:
     from zeep.wsdl import Document  # noqa: PLC0415
     from zeep.wsdl.bindings import Soap11Binding, Soap12Binding  # noqa: PLC0415
 
+    # They log every value that they cannot read, with a traceback: a date of birth, an identity number.
+    for name in ("zeep.xsd.types.simple", "zeep.xsd.elements.attribute"):
+        logging.getLogger(name).disabled = True
     settings = Settings(strict=True, forbid_dtd=True, forbid_external=True, xml_huge_tree=False)
     transport: Any = bundle  # all that zeep asks of a transport while it reads is ``load``
     try:
