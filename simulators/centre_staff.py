@@ -118,7 +118,7 @@ class _Person:
         by_hand = _BY_HAND.get(task["kind"])
         if by_hand is not None:
             times = self._resent[task["case_no"], task["step"]]
-            if task["kind"] == "dead" and times == _RESENDS - 1:
+            if task["kind"] == "dead" and 1 <= times < _RESENDS:
                 # What the department will not take as it is goes back to be mended, and out again as a new round.
                 return {"decision": "returned", "reason_code": "data_refused"}
             return {"decision": "cancel" if times >= _RESENDS else by_hand}

@@ -1,6 +1,7 @@
 """``onedoor simulate``: departments to test a hub against, with their ledgers and a dial for faults."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Of what they decide and when faults come.")] = 1,
 ) -> None:
     """Run departments of a site until Ctrl-C, and print what a hub's settings need to reach them."""
+    # Connections break here on purpose; paramiko would tell of each on the screen.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
     place = (site or sample_site()).resolve()
     found = load_site(place)
     dial = dialled(fault or ())

@@ -5,6 +5,7 @@ folder -> world (departments, hub, people) -> play (cases, corrections) -> figur
 
 import asyncio
 import json
+import logging
 import signal
 import sys
 import time
@@ -64,6 +65,8 @@ def demo(
 ) -> None:
     """A city on this machine: departments of every kind, faults, cases, and an independent check of every one."""
     console = Console(highlight=False)
+    # Connections break here on purpose; paramiko would tell of each on the screen.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
     with demo_folder(folder) as place:
         wishes = Wishes(once=once, site=(site or sample_site()).resolve(), port=port, cases=cases, seed=seed)
         try:
