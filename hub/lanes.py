@@ -132,13 +132,19 @@ class Lane:
         core = self.core
         now = core.now_ms()
         lease = now + int(core.settings.lease_seconds * 1000 * core.settings.clock.speed)
-        limit = room - len(self.claimed) + PREFETCH
+        limit = room - len(self.claimed) + self._prefetch()
         found = await core.commit(
             "claim", lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease)
         )
         self.claimed.extend(found.rows)
         if found.next_at is not None:
             self.wake(found.next_at)
+
+    def _prefetch(self) -> int:
+        """No more than the rate lets go within a quarter of the lease: the others would only lose it."""
+        if self.rate.per_second is None:
+            return PREFETCH
+        return min(PREFETCH, int(self.rate.per_second * self.core.settings.lease_seconds / 4))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self.in_flight += 1

@@ -105,6 +105,14 @@ def give_back(connection: Connection, city: City, claims: list[Row], at: int) ->
     return given
 
 
+def lost_leases(connection: Connection, city: City, at: int) -> list[Row]:
+    """Claims whose lease is over: whoever made them slept, or waited too long for its turn."""
+    return connection.rows(
+        "SELECT * FROM delivery WHERE region = :region AND state = 'claimed' AND lease_until <= :at",
+        {"region": city.region, "at": at},
+    )
+
+
 def _release(connection: Connection, city: City, row: Row, at: int) -> None:
     states.check(Machine.DELIVERY, row["state"], DeliveryState.DUE)
     chain = Chain(city.region, row["case_no"], at)

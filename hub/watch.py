@@ -74,6 +74,14 @@ class Watch:
                 log.warning("store_unavailable", why=str(error))
             await asyncio.sleep(min(max(5.0 / self.core.settings.clock.speed, 0.1), 1.0))
 
+    async def _end_lost_leases(self) -> None:
+        core = self.core
+        lost = await core.read(lambda c: outbox.lost_leases(c, core.city, core.now_ms()))
+        if lost:
+            await core.commit("lease_lost", lambda c: outbox.give_back(c, core.city, lost, core.now_ms()))
+            for system in {row["system"] for row in lost}:
+                core.wake(system, core.now_ms())
+
     def _look(self, row: Row) -> None:
         self._busy.add(row["id"])
         task = asyncio.create_task(self._one(row))

@@ -64,9 +64,9 @@ def begin(
     payload: bytes | None = None,
     batch: str | None = None,
 ) -> Begun:
-    """Commit an attempt: fencing token checked, row written, payload kept for the same bytes next time.
+    """Commit an attempt: lease and fencing token checked, row written, payload kept for the same bytes next time.
 
-    Raises LeaseLost when the claim was voided meanwhile.
+    Raises LeaseLost when the claim was voided meanwhile, or its lease is over.
     """
     number, delivery = claim["attempts"] + 1, claim["id"]
     states.check(Machine.DELIVERY, DeliveryState.CLAIMED, DeliveryState.SENDING)
@@ -78,6 +78,7 @@ def begin(
             "fence": claim["fence"],
             "attempts": number,
             "batch": batch or claim["batch"],
+            "at": at,
         },
     )
     if ours == 0:
@@ -112,6 +113,7 @@ def begin(
 _BEGIN = (
     "UPDATE delivery SET state = 'sending', cause = 'attempt_committed', attempts = :attempts, unfinished = unfinished + 1,"
     " batch = :batch, lease_until = NULL WHERE region = :region AND id = :id AND state = 'claimed' AND fence = :fence"
+    " AND lease_until > :at"
 )
 
 

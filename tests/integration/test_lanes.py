@@ -375,14 +375,32 @@ async def test_what_was_being_sent_when_the_process_died_is_unknown_and_goes_aga
     assert gateway.seen[0].payload == b"as sent"
 
 
-def claim_one(connection: Connection, hub: Hub) -> Row:
-    return outbox.claim(connection, hub.city, "AA-api", 1, "gone", hub.now_ms(), hub.now_ms() + 1000).rows[0]
+def claim_one(connection: Connection, hub: Hub, lease: int = 1000) -> Row:
+    return outbox.claim(connection, hub.city, "AA-api", 1, "gone", hub.now_ms(), hub.now_ms() + lease).rows[0]
 
 
 async def begin_and_vanish(hub: Hub, payload: bytes | None = None) -> None:
     """What a process leaves behind that dies while it sends."""
     row = await hub.commit("test", lambda c: claim_one(c, hub))
     await hub.commit("test", lambda c: results.begin(c, hub.city, row, "api", hub.now_ms(), payload=payload))
+
+
+async def test_a_claim_whose_lease_is_over_is_due_again_and_its_late_attempt_is_refused(tmp_path: Path) -> None:
+    gateway = in_turn(GRANTED)
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway)) as hub:
+        lane = hub.lanes["AA-api"]
+        await lane.hold("operator-1")
+        case = await submit(hub, "API1")
+        await settled(hub, ["held"], case)
+        await hub.commit("test", lambda c: results.release_lane(c, hub.city, "AA-api", "operator-1", hub.now_ms()))
+        slept = await hub.commit("test", lambda c: claim_one(c, hub, lease=-1))
+        with pytest.raises(results.LeaseLost):
+            await hub.commit("test", lambda c: results.begin(c, hub.city, slept, "api", hub.now_ms()))
+        await lane.release("operator-1")
+        await settled(hub, ["done"], case)
+        with pytest.raises(results.LeaseLost):
+            await hub.commit("test", lambda c: results.begin(c, hub.city, slept, "api", hub.now_ms()))
+    assert len(gateway.seen) == 1
 
 
 async def test_poison_that_kills_the_process_each_time_is_dead_after_three_tries(tmp_path: Path) -> None:
