@@ -4,7 +4,7 @@ A gateway has the capabilities that its channel's table declares: ``enquire`` wi
 answers lie behind a ``poll.operation``.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,11 @@ from adapters.http_client import open_place
 from adapters.rest_table import Strict
 from adapters.soap_answers import SoapOperation, answer_of, check_echo, fault_error, next_poll, settled, soap_operations
 from adapters.soap_calls import Answer, SoapCalls
+from adapters.soap_checks import checked_port
 from adapters.soap_envelope import Fault
 from adapters.soap_results import ResultPages
-from adapters.soap_table import SoapAuthKind, SoapTable, StringCutByBytes, XmlInString
-from adapters.soap_wsdl import Bundle, Port, WsdlError, bundle_of, declared, read_port
+from adapters.soap_table import SoapAuthKind, SoapTable
+from adapters.soap_wsdl import Port, bundle_of
 from contracts.delivery import Delivery, NotFound, Outcome, Reply
 from contracts.errors import DeliveryError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, Http, Runtime, channel
@@ -123,21 +124,18 @@ class SoapGateway:
 def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Channel:
     """The channel of a SOAP table; ``folder``: the department's, where its WSDL lies.
 
-    Raises pydantic's ValidationError for a bad table, ValueError as ``soap_operations`` and for a WSDL without its operations.
+    Raises pydantic's ValidationError for a bad table, ValueError as ``soap_operations`` and for a WSDL that lacks an operation or a
+    field.
     """
     table = SoapTable.model_validate(dict(declared_as.soap or {}))
     operations = soap_operations(system, table)
-    bundle = bundle_of(folder, table.wsdl)
-    _check_names(declared(bundle, table), table, operations, bundle)
-    ports: list[Port] = []
+    port = checked_port(bundle_of(folder, table.wsdl), table, operations, system.result_field)
 
     @asynccontextmanager
     async def connect(settings: SoapSettings, runtime: Runtime) -> AsyncIterator[Gateway]:
-        if not ports:
-            ports.append(await runtime.in_thread(_port, bundle, table, operations))
         given = runtime.http()
         if given is not None:
-            yield SoapGateway(system, table, operations, ports[0], settings, runtime, given)
+            yield SoapGateway(system, table, operations, port, settings, runtime, given)
             return
         place = await open_place(
             settings.url,
@@ -147,7 +145,7 @@ def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Chann
             key_secret=table.auth.secrets[0] if table.auth.kind is SoapAuthKind.MTLS else None,
         )
         async with place as http:
-            yield SoapGateway(system, table, operations, ports[0], settings, runtime, http)
+            yield SoapGateway(system, table, operations, port, settings, runtime, http)
 
     return channel(
         declared_as.situation,
@@ -157,45 +155,3 @@ def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Chann
         status=declared_as.status,
         limits=declared_as.limits,
     )
-
-
-def _check_names(
-    known: frozenset[str] | None, table: SoapTable, operations: Mapping[str, SoapOperation], bundle: Bundle
-) -> None:
-    asked = {found.wire.operation for found in operations.values()}
-    asked |= {name for name in (table.enquire_operation, table.poll.operation if table.poll else None) if name}
-    if known is not None and asked - known:
-        raise WsdlError(f"{bundle.path.name} has no operation {', '.join(sorted(asked - known))} in that binding")
-
-
-def _port(bundle: Bundle, table: SoapTable, operations: Mapping[str, SoapOperation]) -> Port:
-    """The port, held against the fields of the operations. Raises WsdlError with everything that is missing."""
-    port = read_port(bundle, table)
-    _check_names(port.names, table, operations, bundle)
-    missing: list[str] = []
-    for found in operations.values():
-        for way, wanted, has in _wanted(found, table, port):
-            missing += [f"{found.wire.operation} has no {way} element {name}" for name in sorted(wanted - has)]
-    if missing:
-        raise WsdlError(f"{bundle.path.name}: {'; '.join(missing)}")
-    return port
-
-
-def _wanted(found: SoapOperation, table: SoapTable, port: Port) -> Iterator[tuple[str, set[str], frozenset[str]]]:
-    """What the WSDL must have room for, by direction; rows of a field map are only known when they run."""
-    request, reply = port.request_names(found.wire.operation), port.reply_names(found.wire.operation)
-    match table.argument:
-        case XmlInString() as form:
-            yield "request", {form.argument}, request
-            yield "reply", {form.result}, reply
-        case StringCutByBytes() as form:
-            yield "request", {form.argument}, request
-            yield "reply", {form.result.name}, reply
-        case None:
-            own = {table.reference.name} if table.reference.place == "element" else set()
-            yield (
-                "request",
-                own | ({field.name for field in found.operation.request} if not found.wire.request else set()),
-                request,
-            )
-            yield "reply", {field.name for field in found.operation.reply if field.name not in found.wire.reply}, reply

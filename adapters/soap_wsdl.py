@@ -1,7 +1,7 @@
 """A vendored WSDL: its bundle of files, and zeep's bindings over it. Nothing outside the bundle is opened, nothing is fetched.
 
-zeep is slow to import and a WSDL slow to read, so ``declared`` looks at the file alone while a site is loaded, and ``read_port``
-does the rest when the channel opens.
+``declared`` looks at the file alone and says plainly what is wrong with it; ``read_port`` does the rest. zeep is slow to import,
+hence only where a site speaks SOAP.
 """
 
 import logging
@@ -125,6 +125,11 @@ class Port:
         """The elements that can hold fields of an operation's answer."""
         return _names(self._operations[operation].output.body, self._table.reply_in)
 
+    def holder(self, operation: str) -> str | None:
+        """The one element of a request, where it has elements of its own."""
+        found = _elements(self._operations[operation].input.body)
+        return found[0][0] if len(found) == 1 and _elements(found[0][1]) else None
+
     def soap_action(self, operation: str) -> str:
         """The SOAPAction; blank where the WSDL gives none."""
         return str(self._operations[operation].soapaction or "")
@@ -246,7 +251,7 @@ def _say_types(node: Element, element: Any) -> None:
 
 
 def read_port(bundle: Bundle, table: SoapTable) -> Port:
-    """Read the whole WSDL with its schemas (tens of milliseconds and more: off the event loop). Raises WsdlError."""
+    """Read the whole WSDL with its schemas: some milliseconds for a small one. Raises WsdlError."""
     from zeep import Settings  # noqa: PLC0415 - a quarter of a second, only where SOAP is spoken
     from zeep.exceptions import Error  # noqa: PLC0415
     from zeep.wsdl import Document  # noqa: PLC0415
