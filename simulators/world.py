@@ -170,7 +170,7 @@ class World:
     async def key(self) -> str:
         """The key that everybody of this city uses."""
         if not self._key:
-            self._key = await self.client_key("city")
+            self._key = await self.client_key("样例经办人")
         return self._key
 
     async def sender(self, name: str) -> Sender:
