@@ -66,6 +66,7 @@ class Watch:
         """Until cancelled."""
         while True:
             try:
+                await self._end_lost_leases()
                 rows = await self.core.read(lambda c: outbox.lapsed_rows(c, self.core.city, self.core.now_ms(), LAPSED))
                 for row in rows:
                     if row["id"] not in self._busy:
