@@ -81,14 +81,21 @@ def before_clock(item: Item) -> frozenset[str]:
 
 
 def silent_after_days(item: Item, step: str) -> int | None:
-    """Working days after which a join goes on without this source; None when it never does."""
+    """Working days after which this source of a join counts as silent; None when it never does."""
     days = [
         other.join.not_answered_after_working_days
         for other in item.steps
         if other.join
         and other.join.wait_for == "mandatory"
         and step in other.after
-        and step not in other.join.mandatory
         and other.join.not_answered_after_working_days is not None
     ]
     return min(days, default=None)
+
+
+def needed(item: Item, step: str) -> bool:
+    """Whether some join never goes on without this step."""
+    return any(
+        step in (other.join.mandatory if other.join and other.join.wait_for == "mandatory" else other.after)
+        for other in item.steps
+    )

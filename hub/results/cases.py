@@ -1,5 +1,6 @@
 """Case transitions: which event the standing of the steps brings about, and what an event of a person may do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from hub.city import milliseconds, moment
 from hub.clock import NotYet, Pause, due
 from hub.results.casework import Casework
 from hub.results.errors import NotAllowed
-from hub.states import DeliveryState, StepState, TaskState
+from hub.states import DeliveryState, SourceMark, StepState, TaskState
 
 AT_WORK = frozenset({CaseState.IN_PROCESS, CaseState.AWAITING_DECISION})
 OPEN_STEP = frozenset({StepState.OPEN, StepState.RETURNED, StepState.BLOCKED})
@@ -73,11 +74,16 @@ def reconsider(work: Casework) -> None:
     """Bring the case where the standing of its steps puts it. Call it after any step has moved."""
     if work.row["status"] == CaseState.ACCEPTED and _any_started(work):
         move(work, Event.DISPATCH)
-    _suspend_or_resume(work)
+    silent = _silent(work)
+    given_up = [name for name in silent if not routing.needed(work.item, name)]
+    work.flag("blocked", up=len(silent) > len(given_up))
+    _suspend_or_resume(work, given_up)
     if work.row["status"] not in AT_WORK:
         return
     open_parts = [
-        name for name, row in work.steps.items() if row["state"] == StepState.OPEN and not _serves(work, name)
+        name
+        for name, row in work.steps.items()
+        if row["state"] == StepState.OPEN and name not in given_up and not _serves(work, name)
     ]
     returned = [name for name, row in work.steps.items() if row["state"] == StepState.RETURNED]
     work.flag("returned", up=bool(returned))
@@ -95,7 +101,18 @@ def reconsider(work: Casework) -> None:
         drop_open_parts(work)
         move(work, Event.REFUSE)
     elif not open_parts and not returned and not _blocked_parts(work):
+        if given_up:
+            drop_open_parts(work)
         move(work, Event.GRANT)
+
+
+def _silent(work: Casework) -> list[str]:
+    """Sources that are asked and have not answered in their time."""
+    return [
+        name
+        for name, row in work.steps.items()
+        if row["mark"] == SourceMark.NOT_ANSWERED and row["state"] == StepState.OPEN
+    ]
 
 
 def _any_started(work: Casework) -> bool:
@@ -134,9 +151,14 @@ def no_longer_instant_if_decider(work: Casework, step: str) -> None:
         reconsider(work)
 
 
-def _suspend_or_resume(work: Casework) -> None:
+def _suspend_or_resume(work: Casework, given_up: Sequence[str]) -> None:
+    """``given_up``: steps that are still open and that nothing waits for any more."""
     status = work.row["status"]
-    opened = [work.definitions[name] for name, row in work.steps.items() if row["state"] == StepState.OPEN]
+    opened = [
+        work.definitions[name]
+        for name, row in work.steps.items()
+        if row["state"] == StepState.OPEN and name not in given_up
+    ]
     paused = [step for step in opened if step.clock == "paused"]
     running = [step for step in opened if step.clock != "paused" and not routing.serving(step)]
     if status in AT_WORK and paused and not running:
@@ -149,6 +171,7 @@ def _suspend_or_resume(work: Casework) -> None:
 
 def drop_open_parts(work: Casework, *, serving_too: bool = False) -> None:
     """Cancel what is not done: steps, their tasks, and deliveries that have not left; see to those that have."""
+    work.flag("blocked", up=False)
     for name, row in list(work.steps.items()):
         if row["state"] in OPEN_STEP and (serving_too or not _serves(work, name)):
             work.set_step(name, StepState.CANCELLED)

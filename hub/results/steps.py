@@ -131,7 +131,7 @@ def delivery_settled(work: Casework, delivery: Row, decision: str | None, reply:
 
 
 def _lines(work: Casework, rows: dict[str, Row]) -> list[Any]:
-    """``{rows: [{subject, status, reply}]}`` of a repeated operation, in the order of the table."""
+    """``{rows: [{subject, status, reply}]}`` of a repeated operation, in the order of the table, as far as it is answered."""
     lines: list[Any] = []
     for subject, row in sorted(rows.items(), key=lambda pair: int(pair[0])):
         stored = work.connection.row(
@@ -139,8 +139,9 @@ def _lines(work: Casework, rows: dict[str, Row]) -> list[Any]:
             " AND verdict = 'applied' AND kind IN ('done', 'granted', 'refused')",
             {"region": work.city.region, "system": row["system"], "delivery": row["id"]},
         )
-        reply = orjson.loads(work.key.unseal(stored["sealed_body"], "reply"))["fields"] if stored else {}
-        lines.append({"subject": subject, "status": stored["kind"] if stored else "done", "reply": reply})
+        reply = orjson.loads(work.key.unseal(stored["sealed_body"], "reply"))["fields"] if stored else None
+        status = stored["kind"] if stored else SourceMark.NOT_ANSWERED.value
+        lines.append({"subject": subject, "status": status, "reply": reply})
     return lines
 
 
@@ -159,7 +160,7 @@ def return_step(work: Casework, name: str) -> None:
 
 
 def mark_silent(work: Casework, name: str) -> None:
-    """A source stayed silent too long: its join may go on without it; the step stays open for a late answer."""
+    """A source stayed silent too long: its join goes on without it, or is blocked. The step stays open for a late answer."""
     work.log("step", name, None, SourceMark.NOT_ANSWERED.value)
     work.mark_step(name, mark=SourceMark.NOT_ANSWERED.value, silent_at=None)
 
@@ -169,7 +170,7 @@ def joined(work: Casework, step: Step) -> list[dict[str, Any]]:
     rows = []
     for name in step.after:
         source = work.steps[name]
-        reply = work.reply_of(source)
+        reply = work.reply_of(source) or _so_far(work, source)
         rows.append(
             {
                 "step": name,
@@ -180,6 +181,15 @@ def joined(work: Casework, step: Step) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _so_far(work: Casework, source: Row) -> Fields | None:
+    """What a silent source has said of some rows of its table."""
+    if source["state"] != StepState.OPEN or source["operation"] is None:
+        return None
+    rows = latest_rounds(work, source["step"])
+    lines = [] if "" in rows else _lines(work, rows)
+    return {"rows": lines} if any(line["reply"] is not None for line in lines) else None
 
 
 def _source_status(source: Row, reply: Fields | None) -> SourceMark:

@@ -192,18 +192,37 @@ def test_a_silent_optional_source_lets_the_join_go_on_and_its_late_answer_is_rec
     city.later(days=3)
     city.time_passes(case)
     assert city.steps(case) == {"s1": "done", "p1": "done", "p2": "open", "s2": "open", "s9": "blocked"}
-    city.send("AA-api", GRANTED)
     late = next(row for row in city.deliveries(case) if row["step"] == "p2")
     assert city.reply(late["id"], DONE).verdict == "applied"
     assert city.steps(case)["p2"] == "done"
+    assert len([row for row in city.deliveries(case) if row["step"] == "s2"]) == 1
+    city.send("AA-api", GRANTED)
+    assert city.status(case) == "50"
+
+
+def test_a_source_that_is_silent_to_the_end_does_not_keep_the_case_open(city: SmallCity) -> None:
+    case = city.submit("QUIET1")
+    city.send("AA-api", DONE)
+    city.send("BB-file", WAITING)
+    city.later(days=5)
+    city.time_passes(case)
+    city.send("AA-api", GRANTED)
+    assert (city.status(case), city.steps(case)["p2"]) == ("50", "cancelled")
+    late = next(row for row in city.deliveries(case) if row["step"] == "p2")
+    assert city.reply(late["id"], DONE).verdict == "late"
 
 
 def test_a_silent_mandatory_source_keeps_the_join_closed(city: SmallCity) -> None:
     case = city.submit("QUIET1")
     city.send("BB-file", DONE)
+    assert city.case(case)["flags"] == ""
     city.later(days=30)
     city.time_passes(case)
     assert city.steps(case)["s2"] == "blocked"
+    assert city.case(case)["flags"] == "blocked"
+    city.send("AA-api", DONE)
+    assert city.case(case)["flags"] == ""
+    assert city.steps(case)["s2"] == "open"
 
 
 def test_a_need_that_is_not_met_goes_to_a_person_and_nothing_is_sent(city: SmallCity) -> None:
