@@ -5,6 +5,7 @@ hence only where a site speaks SOAP.
 """
 
 import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -260,10 +261,13 @@ def read_port(bundle: Bundle, table: SoapTable) -> Port:
     # They log every value that they cannot read, with a traceback: a date of birth, an identity number.
     for name in ("zeep.xsd.types.simple", "zeep.xsd.elements.attribute"):
         logging.getLogger(name).disabled = True
-    settings = Settings(strict=True, forbid_dtd=True, forbid_external=True, xml_huge_tree=False)
+    settings = Settings(strict=True, forbid_dtd=True, forbid_external=True, xml_huge_tree=False, force_https=False)
     transport: Any = bundle  # all that zeep asks of a transport while it reads is ``load``
     try:
-        document = Document(str(bundle.path), transport, settings=settings)
+        with warnings.catch_warnings():
+            # Of an operation that it cannot make sense of zeep only warns; whether it is one of ours shows by its name.
+            warnings.simplefilter("ignore")
+            document = Document(str(bundle.path), transport, settings=settings)
     except WsdlError:
         raise
     except (Error, etree.LxmlError, LookupError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
