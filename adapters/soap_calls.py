@@ -80,8 +80,6 @@ class SoapCalls:
                 values = xml_argument(form, values)
             case StringCutByBytes() as form:
                 values = cut_argument(form, fields, reference=str(reference), table=table, settings=self._values)
-            case None if self._table.request_in is not None:
-                values = {self._table.request_in: values}
         fill = functools.partial(self._port.request, operation, values)
         return envelope(self._table, self._port.wsa_action(operation), message_id, fill)
 
@@ -152,10 +150,7 @@ class SoapCalls:
                 return xml_result(form, fields)
             case StringCutByBytes() as form:
                 return cut_result(form, fields)
-            case None if self._table.reply_in is not None:
-                inner = fields.get(self._table.reply_in)
-                return inner if isinstance(inner, dict) else {}
-            case _:
+            case None:
                 return fields
 
     def _error_of(self, answer: HttpAnswer) -> DeliveryError:

@@ -18,9 +18,7 @@ def checked_port(bundle: Bundle, table: SoapTable, operations: Mapping[str, Soap
         for element in sorted(wanted - has)
     ]
     if missing:
-        holder = next((one for name in sorted(port.names) if (one := port.holder(name))), None)
-        hint = f" (does {holder} hold the fields? then declare request_in and reply_in)" if holder else ""
-        raise WsdlError(f"{bundle.path.name}: {'; '.join(missing)}{hint}")
+        raise WsdlError(f"{bundle.path.name}: {'; '.join(missing)}")
     return port
 
 

@@ -198,8 +198,7 @@ Quirk = Annotated[XmlInString | StringCutByBytes | XsiTypes | CompactDates | Sou
 class SoapTable(Strict):
     """The whole table. ``wsdl``: a file below the department's folder. ``addressing``: send WS-Addressing Action and MessageID.
 
-    ``request_in``, ``reply_in``: the one element (or part) that holds the fields, where they do not lie directly below the
-    operation. ``separator``: joins a list where the WSDL has one text for it.
+    ``separator``: joins a list where the WSDL has one text for it.
     """
 
     base_path: str = Field(default="", pattern=r"^(/[^\s?#]*[^\s?#/])?$")
@@ -208,8 +207,6 @@ class SoapTable(Strict):
     style: Literal["document/literal", "rpc/literal", "rpc/encoded"] = "document/literal"
     encoding: Encoding = "UTF-8"
     addressing: bool = True
-    request_in: Name | None = None
-    reply_in: Name | None = None
     separator: str = Field(default=";", min_length=1, max_length=4)
     auth: SoapAuth = SoapAuth()
     reference: SoapReference = SoapReference()
@@ -253,8 +250,6 @@ class SoapTable(Strict):
         kinds = [quirk.kind for quirk in self.binding_quirks]
         if len(set(kinds)) != len(kinds) or {"xml_in_string", "string_cut_by_bytes"} <= set(kinds):
             raise ValueError("binding_quirks: one of a kind, and one way to fill the string argument")
-        if self.argument is not None and (self.request_in or self.reply_in):
-            raise ValueError("request_in and reply_in have no meaning where one string argument holds the fields")
         cut = self.argument if isinstance(self.argument, StringCutByBytes) else None
         sources = [segment.source for segment in cut.segments] if cut else []
         in_argument = self.auth.kind is SoapAuthKind.API_KEY and self.auth.place == "argument"

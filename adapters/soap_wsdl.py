@@ -120,16 +120,11 @@ class Port:
 
     def request_names(self, operation: str) -> frozenset[str]:
         """The elements that can hold fields of an operation's request."""
-        return _names(self._operations[operation].input.body, self._table.request_in)
+        return _names(self._operations[operation].input.body)
 
     def reply_names(self, operation: str) -> frozenset[str]:
         """The elements that can hold fields of an operation's answer."""
-        return _names(self._operations[operation].output.body, self._table.reply_in)
-
-    def holder(self, operation: str) -> str | None:
-        """The one element of a request, where it has elements of its own."""
-        found = _elements(self._operations[operation].input.body)
-        return found[0][0] if len(found) == 1 and _elements(found[0][1]) else None
+        return _names(self._operations[operation].output.body)
 
     def soap_action(self, operation: str) -> str:
         """The SOAPAction; blank where the WSDL gives none."""
@@ -152,7 +147,9 @@ class Port:
         from zeep.exceptions import Error  # noqa: PLC0415 - a quarter of a second, only where SOAP is spoken
 
         try:
-            values = {name: self._fitted(value, child) for name, value, child in _matched(element, fields)}
+            holder = _holder(element)
+            placed = fields if holder is None or holder in fields else {holder: dict(fields)}
+            values = {name: self._fitted(value, child) for name, value, child in _matched(element, placed)}
             element.render(body, element(**values))
         except (Error, TypeError, ValueError) as error:
             # The text of zeep's errors may repeat a value; its class and the place do not.
@@ -170,7 +167,7 @@ class Port:
         match value:
             case list() if element.accepts_multiple:
                 return [self._single(one, element) for one in value]
-            case list() if len(inner) == 1 and inner[0][1].accepts_multiple:
+            case list() if _is_list(element):
                 return {inner[0][0]: [self._single(one, inner[0][1]) for one in value]}
             case list() if not inner and not any(isinstance(one, dict | list) for one in value):
                 return self._table.separator.join(leaf(one) for one in value)
@@ -213,7 +210,9 @@ class Port:
             # zeep's builtin types raise what the value happens to break in them.
             raise OutcomeUnknownError("unreadable_answer", "the answer does not fit the WSDL") from error
         found = tree(node)
-        return found if isinstance(found, dict) else {}
+        holder = _holder(element)
+        inner = found[holder] if isinstance(found, dict) and holder is not None and set(found) == {holder} else found
+        return inner if isinstance(inner, dict) else {}
 
 
 def local_name(element: Any) -> str:
@@ -225,11 +224,21 @@ def _elements(element: Any) -> list[tuple[str, Any]]:
     return list(getattr(element.type, "elements", []))
 
 
-def _names(element: Any, inside: str | None) -> frozenset[str]:
-    found = dict(_elements(element))
-    if inside is not None:
-        found = dict(_elements(found[inside])) if inside in found else {}
-    return frozenset(found)
+def _holder(element: Any) -> str | None:
+    """The one element of a message that holds all its fields, as a struct does; None where they lie side by side."""
+    found = _elements(element)
+    alone = len(found) == 1 and not found[0][1].accepts_multiple and not _is_list(found[0][1])
+    return found[0][0] if alone and _elements(found[0][1]) else None
+
+
+def _is_list(element: Any) -> bool:
+    inner = _elements(element)
+    return len(inner) == 1 and bool(inner[0][1].accepts_multiple)
+
+
+def _names(element: Any) -> frozenset[str]:
+    found, holder = dict(_elements(element)), _holder(element)
+    return frozenset(found if holder is None else dict(_elements(found[holder])))
 
 
 def _matched(element: Any, fields: Fields) -> list[tuple[str, JsonValue, Any]]:

@@ -116,10 +116,7 @@ class SoapDepartment:
                 return xml_result(XmlResult(name=form.argument), read)
             case StringCutByBytes() as form:
                 return self._cut(form, str(read.get(form.argument, "")))
-            case _ if self._table.request_in is not None:
-                inner = read.get(self._table.request_in)
-                return inner if isinstance(inner, dict) else {}
-            case _:
+            case None:
                 return read
 
     def _cut(self, form: StringCutByBytes, text: str) -> Mapping[str, JsonValue]:
@@ -228,8 +225,6 @@ class SoapDepartment:
                 fields = {form.result: written(grown("RESPONSE", dict(fields)), form.inner_declaration)}
             case StringCutByBytes(result=XmlResult() as result):
                 fields = {result.name: written(grown("RESPONSE", dict(fields)), result.inner_declaration)}
-            case _ if self._table.reply_in is not None:
-                fields = {self._table.reply_in: dict(fields)}
         content = write_answer(self._table, call.message_id, lambda body: self._port.reply(name, fields, body))
         return self._response(content, 200)
 

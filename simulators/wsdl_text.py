@@ -168,12 +168,13 @@ class _Writer:
                 request = [Part(name=form.argument, type="xsd:string")]
                 reply = [Part(name=form.result.name, type="xsd:string")]
             case None:
-                request = self._held(f"{name}Request", table.request_in, request)
-                reply = self._held(f"{name}Reply", table.reply_in, reply)
+                request = self._held(f"{name}Request", "request", request)
+                reply = self._held(f"{name}Reply", "return", reply)
         return _Message(name=name, request=tuple(request), reply=tuple(reply))
 
-    def _held(self, name: str, inside: str | None, parts: Sequence[Part]) -> Sequence[Part]:
-        if inside is None:
+    def _held(self, name: str, inside: str, parts: Sequence[Part]) -> Sequence[Part]:
+        """The parts of an RPC message cannot be left out, so one of them holds what may be."""
+        if not self._is_rpc:
             return parts
         self._types[name] = parts
         return [Part(name=inside, type=f"tns:{name}")]

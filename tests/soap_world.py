@@ -50,15 +50,14 @@ IN_STRING: dict[str, Any] = {
     "binding_quirks": [{"kind": "xml_in_string", "argument": "inXml", "result": "outXml", "inner_declaration": "GBK"}]
 }
 TOKEN = {"kind": "usernametoken", "secrets": ["user", "password"]}
-WRAPPED = {"request_in": "request", "reply_in": "return"}
 STYLES: dict[str, dict[str, Any]] = {
     "1.1 document/literal": {"auth": {**TOKEN, "password": "text"}},
     "1.2 document/literal": {"soap_version": "1.2", "auth": {**TOKEN, "password": "digest", "timestamp_seconds": 60}},
     "1.2 document/literal GB18030": {"soap_version": "1.2", "encoding": "GB18030"},
     "1.1 document/literal GBK": {"encoding": "GBK", "auth": {**TOKEN}},
-    "1.1 rpc/literal": {"style": "rpc/literal", **WRAPPED, "auth": {"kind": "api_key", "secrets": ["key"]}},
-    "1.2 rpc/literal": {"soap_version": "1.2", "style": "rpc/literal", **WRAPPED},
-    "1.1 rpc/encoded": {"style": "rpc/encoded", **WRAPPED, "auth": {**TOKEN, "password": "text"}},
+    "1.1 rpc/literal": {"style": "rpc/literal", "auth": {"kind": "api_key", "secrets": ["key"]}},
+    "1.2 rpc/literal": {"soap_version": "1.2", "style": "rpc/literal"},
+    "1.1 rpc/encoded": {"style": "rpc/encoded", "auth": {**TOKEN, "password": "text"}},
     "compact dates, types everywhere": {
         "binding_quirks": [
             {"kind": "dates_as_yyyymmdd"},

@@ -42,7 +42,6 @@ BAD_TABLES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a segment for a key, and no key": ({**CUT, "auth": {}}, "one segment from secret"),
     "a cut string without a reference": ({**CUT, "reference": {"in": "element"}}, "one segment from reference"),
-    "fields inside an element of a string": ({**IN_STRING, "request_in": "request"}, "no meaning"),
     "one code for two things": ({"answer": {"accepted": "5", "not_received": "5"}}, "two codes"),
     "a fault that means nothing": ({"faults": {"Server": "maybe"}}, "temporary"),
 }

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from adapters import soap
 from adapters.soap_wsdl import Bundle, WsdlError, bundle_of, declared, read_port
+from adapters.soap_xml import tree
 from tests.soap_world import IN_STRING, STYLES, operation, system, table_of, vendored
 
 PLAIN = system()
@@ -168,7 +170,6 @@ def test_a_link_out_of_the_folder_is_no_wsdl_of_the_department(folder: Path) -> 
         ({"later_replies": "poll", "poll": {"operation": "All"}}, "no operation All"),
         ({"reference": {"in": "element", "name": "LSBH"}}, "no request element LSBH.*no reply element LSBH"),
         (IN_STRING, "no request element inXml.*no reply element outXml"),
-        ({"request_in": "request"}, "no request element LSH"),
     ],
 )
 def test_a_table_that_does_not_agree_with_its_wsdl_is_refused(
@@ -177,10 +178,22 @@ def test_a_table_that_does_not_agree_with_its_wsdl_is_refused(
     refused(folder, message, **table)
 
 
-def test_fields_inside_one_element_are_hinted_at(tmp_path: Path) -> None:
-    inside = system(request_in="request", reply_in="return")
-    vendored(inside, tmp_path)
-    refused(tmp_path, "does request hold the fields")
+def test_one_element_may_hold_all_fields_in_any_style(folder: Path) -> None:
+    text = wsdl(folder).read_text()
+    for name in ("Now", "NowResponse"):
+        start = text.index("<xsd:sequence>", text.index(f'element name="{name}"'))
+        end = text.index("        </xsd:complexType>", start)
+        inner = text[start:end]
+        inner = f'<xsd:sequence><xsd:element name="data"><xsd:complexType>{inner}</xsd:complexType></xsd:element></xsd:sequence>'
+        text = text[:start] + inner + text[end:]
+    wsdl(folder).write_text(text)
+    port = read_port(bundle_of(folder, "wsdl/XX-test.wsdl"), table_of(PLAIN))
+    body = etree.Element("Body")
+    fields: dict[str, Any] = {"LSH": "1", "XM": "样例", "CYLB": [{"XM": "样"}]}
+    port.request("Now", fields, body)
+    assert tree(body) == {"Now": {"data": {"LSH": "1", "XM": "样例", "CYLB": {"ROW": {"XM": "样"}}}}}
+    assert port.read_request("Now", body[0]) == {**fields, "CYLB": {"ROW": {"XM": "样"}}}
+    soap.make(PLAIN, PLAIN.channels[0], folder=folder)
 
 
 def test_a_wsdl_may_keep_its_binding_in_another_file(folder: Path) -> None:
