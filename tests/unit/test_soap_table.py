@@ -1,6 +1,8 @@
 """What a SOAP table may say, what its operations must have, and how one string carries many fields."""
 
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +12,15 @@ from pydantic import ValidationError
 
 from adapters.soap_answers import soap_operations
 from adapters.soap_argument import cut, cut_argument, cut_result, xml_argument, xml_result
-from adapters.soap_table import CutResult, SoapTable, StringCutByBytes, XmlInString
+from adapters.soap_table import AnswerNames, CutResult, SoapPoll, SoapTable, SoapWire, StringCutByBytes, XmlInString
 from adapters.soap_xml import parsed_text, tree, with_references
 from adapters.text_encodings import Encoding, to_bytes, to_text
 from contracts.errors import OutcomeUnknownError, PermanentError
 from tests.soap_world import CUT, IN_STRING, TOKEN, operation, system, table_of
 
 LIST = {"enquire_operation": "QueryResult", "later_replies": "poll", "poll": {"operation": "QueryResultList"}}
+
+NO_WAY_BACK = {"enquire_operation": None, "later_replies": "none", "poll": None}
 
 BAD_TABLES: dict[str, tuple[dict[str, Any], str]] = {
     "a WSDL elsewhere": ({"wsdl": "../other.wsdl"}, "pattern"),
@@ -199,3 +203,18 @@ def test_text_with_references_can_be_written_in_its_encoding(text: str, encoding
 def test_a_token_may_carry_the_password_either_way() -> None:
     for form in ("digest", "text"):
         assert SoapTable.model_validate({"wsdl": "x.wsdl", "auth": {**TOKEN, "password": form}}).auth.password == form
+
+
+def test_the_manual_shows_tables_that_are_valid_and_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/soap.md").read_text(encoding="utf-8")
+    first, wire, habit, cut_by_bytes = (
+        tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    )
+    table = first["systems"]["channels"][0]["soap"]
+    for changes in ({}, habit, {**cut_by_bytes, **cut_by_bytes["systems"]["channels"]["soap"], **NO_WAY_BACK}):
+        changes.pop("systems", None)
+        SoapTable.model_validate({**table, **changes})
+    SoapWire.model_validate(wire["systems"]["operations"]["wire"]["api"])
+    for model in (SoapTable, SoapPoll, AnswerNames):
+        for name, field in model.model_fields.items():
+            assert f"{field.alias or name} =" in page, name
