@@ -19,7 +19,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -387,6 +387,11 @@ def _secret(path: Path) -> str:
 
 
 def _free_port() -> int:
-    """A port that nobody uses now. The hub keeps it through all its lives, since senders and departments know it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    """A port that nobody uses now. The hub keeps it through all its lives, since senders and departments know it.
+
+    Not one that the system hands out by itself: while the hub is away, somebody who tries to reach it could be given its port.
+    """
+    while True:
+        port = secrets.choice(range(20_000, 30_000))
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
