@@ -31,9 +31,8 @@ class Bars:
         self._progress = progress
         self._sending = sending_situations(city.site)
         self._zone = ZoneInfo(city.site.timezone)
-        self._clock = progress.add_task("", total=None, start=False)
         self._rows: dict[str, TaskID] = {
-            name: progress.add_task(name, total=total)
+            name: progress.add_task(name, total=total, note="")
             for name, total in {
                 "cases handed in": cases,
                 "answered by API": 0,
@@ -48,8 +47,7 @@ class Bars:
         """The state of things now."""
         at = f"{seen.at.astimezone(self._zone):%A %Y-%m-%d %H:%M}"
         finished = sum(view.status in ENDED for view in seen.views)
-        self._progress.update(self._clock, description=f"[bold]{at}[/bold] in the city")
-        self._progress.update(self._rows["cases handed in"], completed=seen.handed_in)
+        self._progress.update(self._rows["cases handed in"], completed=seen.handed_in, note=f"it is {at}")
         self._progress.update(self._rows["cases finished"], completed=finished)
         words = {Situation.API: "by API", Situation.FILE_DROP: "in files", Situation.PAPER: "on paper"}
         for situation, how in words.items():
@@ -68,8 +66,9 @@ class Bars:
 @contextmanager
 def bars(console: Console, city: World, cases: int) -> Iterator[Bars]:
     """The display, until the block ends."""
-    columns = (TextColumn("  {task.description}"), BarColumn(bar_width=40), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=False) as progress:
+    columns = (TextColumn("  {task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+    clock = TextColumn("{task.fields[note]}", style="bold")
+    with Progress(*columns, clock, console=console, transient=True) as progress:
         yield Bars(progress, city, cases)
 
 
