@@ -6,8 +6,9 @@ One ``key=value`` line for each declared item; a control file without items is a
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from adapters.file_totals import digest_of
-from adapters.record_files import EOL, FileRejected, Format, Line
+from adapters.file_totals import NO_FACTS, FileFacts, digest_of
+from adapters.record_layout import EOL, Format
+from adapters.record_verdicts import FileRejected, Line
 
 Item: TypeAlias = Literal["name", "bytes", "rows", "md5", "sha256", "sm3"]
 
@@ -30,14 +31,20 @@ def control_content(
 
 
 def read_verified(
-    layout: Format, content: bytes, *, name: str, items: Sequence[Item] = (), control: bytes = b""
+    layout: Format,
+    content: bytes,
+    *,
+    name: str,
+    items: Sequence[Item] = (),
+    control: bytes = b"",
+    facts: FileFacts = NO_FACTS,
 ) -> Sequence[Line]:
     """Every line of a result file that is whole. Raises FileRejected (the item's name, ``control_file``, ``truncated``, ``header``)."""
     declared = _declared(items, control)
     for item in items:
         if item != "rows":
             _compare(item, declared[item], _MEASURES[item](name, content, 0))
-    lines = layout.lines(content, whole=not _PROVES_WHOLE.isdisjoint(items))
+    lines = layout.lines(content, whole=not _PROVES_WHOLE.isdisjoint(items), facts=facts)
     if "rows" in items:
         _compare("rows", declared["rows"].lstrip("0") or "0", str(len(lines)))
     return lines

@@ -10,10 +10,13 @@ content under its name and only finishes what is missing.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from adapters.control_files import control_content
-from adapters.file_drop_table import ControlFile, FileDropPlace, FileDropTable, control_name, file_name
+from adapters.file_drop_table import ControlFile, FileDropPlace, FileDropTable, control_name, out_name
 from adapters.file_records import Exchange, exchange, record_of
+from adapters.file_totals import FileFacts
+from adapters.record_verdicts import RecordRefused
 from adapters.remote_folders import RemoteFolders
 from adapters.result_inbox import ResultInbox
 from adapters.sftp_client import SftpAddress, SftpFiles, SftpLogin, SftpTimeouts
@@ -85,19 +88,32 @@ class FileDropGateway:
 
     def __init__(self, spec: Exchange, files: RemoteFiles, runtime: Runtime) -> None:
         self._spec = spec
+        self._secret = runtime.secret
         self._folders = RemoteFolders(files, runtime)
         self._inbox = ResultInbox(spec, self._folders, runtime)
 
     def prepare(self, delivery: Delivery, /) -> bytes:
-        """The delivery's record. Raises PermanentError."""
+        """The delivery's record. Raises PermanentError; CredentialsError where its file could not be sealed."""
+        for name in self._spec.secrets:
+            self._secret(name)
         return record_of(self._spec, delivery)
 
     def seal(self, batch: Batch, /) -> bytes:
         """The whole file, around the records as they were stored."""
         records = [one.payload if one.payload is not None else self.prepare(one) for one in batch.deliveries]
-        return self._spec.outgoing.file(records)
+        table = self._spec.table
+        facts = FileFacts(
+            name=out_name(table, batch.sealed_at, batch.sequence),
+            sequence=batch.sequence,
+            at=batch.sealed_at.astimezone(ZoneInfo(table.timezone)),
+            secret=self._secret,
+        )
+        try:
+            return self._spec.outgoing.file(records, facts)
+        except RecordRefused as error:
+            raise PermanentError("not_expressible", str(error)) from error
 
-    async def deliver(self, delivery: Delivery, /) -> Outcome:  # noqa: ARG002 - the contract's signature
+    async def deliver(self, delivery: Delivery, /) -> Outcome:
         """Always PermanentError: a record travels in a sealed batch or not at all, or its sequence would be lost."""
         raise PermanentError("batch_only", "this channel takes batches only")
 
@@ -105,7 +121,7 @@ class FileDropGateway:
         """Upload, rename, then the control file. Every member waits for its result line."""
         table = self._spec.table
         content = batch.payload if batch.payload is not None else self.seal(batch)
-        name = file_name(table.out.pattern, batch.sealed_at, batch.sequence, table.timezone)
+        name = out_name(table, batch.sealed_at, batch.sequence)
         crash_point("put.before")
         await self._place(name, content)
         crash_point("put.before_control")

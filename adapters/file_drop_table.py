@@ -217,8 +217,17 @@ class FileDropTable(Table):
                 raise ValueError(
                     "every file and every control file needs a name of its own: put {seq} before the extension"
                 )
+        if self.format != "csv" and "operation_column" in self.model_fields_set:
+            raise ValueError("only a csv has operation_column here; other layouts say it in record")
         if bool(self.substitutes) != (self.on_unencodable == "substitute"):
             raise ValueError('substitutes are what on_unencodable = "substitute" needs, and nothing else does')
+        if self.record.get("file_name") == "8.3":
+            names = [
+                file_name(self.out.pattern, _SOME_DAY, number, self.timezone)
+                for number in (1, self.out.sequence_max or 10**6)
+            ]
+            if any(not re.fullmatch(r"[A-Z0-9_]{1,8}\.[A-Z0-9]{1,3}", name, re.ASCII) for name in names):
+                raise ValueError("a name in out.pattern, with sequence_max, does not fit 8.3")
         if self.back.dir in {self.back.done_dir, self.back.quarantine_dir}:
             raise ValueError("done_dir and quarantine_dir must not be the folder that is read")
         return self

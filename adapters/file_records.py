@@ -1,7 +1,7 @@
 """What a record says: a delivery as a record that goes out, a line that came back as a reply. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -9,7 +9,11 @@ from zoneinfo import ZoneInfo
 
 from adapters.field_map import RECORD_FORM, FieldMap, field_map, outcome_of
 from adapters.file_drop_table import FileDropTable, Role
-from adapters.record_files import Format, Line, RecordRefused, layout
+from adapters.record_columns import code_of, operation_place, reply_columns, request_columns
+from adapters.record_files import layout
+from adapters.record_layout import Columns, Format
+from adapters.record_verdicts import Line, NotEncodable, RecordRefused
+from adapters.text_encodings import is_encodable
 from contracts.catalogue import Operation
 from contracts.delivery import Delivery, Outcome, Reply
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
@@ -17,9 +21,9 @@ from contracts.records import record
 from contracts.site import SystemFile
 from contracts.situation import Situation
 
-HAPPENED_AT_COLUMN = "CLSJ"
-WANTED_COLUMN = "BZXM"
-"""Names in a header row for the two columns that few departments send: 处理时间, 补正项目."""
+_PLACES = (
+    "operation_column of a csv or, in its record table, of a dbf, operation_code of fixed, operation_attribute of xml"
+)
 
 HAPPENED_AT_FORM = "%Y%m%d%H%M%S"
 
@@ -35,7 +39,7 @@ class Carried:
 
 @record
 class Exchange:
-    """A channel's table, checked against its system and compiled once."""
+    """A channel's table, checked against its system and compiled once. ``secrets``: what sealing a file needs to know."""
 
     system: SystemFile
     table: FileDropTable
@@ -43,16 +47,15 @@ class Exchange:
     by_code: Mapping[str, Carried]
     outgoing: Format
     incoming: Format
-    one_header: bool
-    request_columns: tuple[str, ...]
-    reply_columns: tuple[str, ...]
+    tells_operation: bool
+    secrets: tuple[str, ...]
 
 
 def exchange(system: SystemFile, table: FileDropTable) -> Exchange:
     """Raises ValueError where the table and the system's operations do not fit, ValidationError for a wrong record table."""
     carried = {
         operation.key: Carried(
-            operation=operation, code=_code(operation), fields=field_map(operation, form=RECORD_FORM)
+            operation=operation, code=code_of(operation), fields=field_map(operation, form=RECORD_FORM)
         )
         for operation in system.operations
         if Situation.FILE_DROP in operation.wire
@@ -60,26 +63,26 @@ def exchange(system: SystemFile, table: FileDropTable) -> Exchange:
     by_code = {one.code: one for one in carried.values()}
     if len(by_code) != len(carried):
         raise ValueError(f"two operations of {system.key} share an operation_code")
-    told_apart = table.operation_column is not None and "operation" in table.back.record
-    if len(carried) > 1 and not told_apart:
-        raise ValueError(f"{system.key} has several operations: give operation_column, and operation in back.record")
+    place = operation_place(table)
     roles = table.back.record
+    if len(carried) > 1 and (place is None or "operation" not in roles):
+        raise ValueError(f"{system.key} has several operations: say where its records carry the code ({_PLACES})")
     if roles[:1] != ("reference",) or roles[-1:] != ("fields",) or "code" not in roles or len(set(roles)) != len(roles):
         raise ValueError("back.record begins with reference, ends with fields and holds code, each once")
-    requests = _union(field.name for one in carried.values() for field in one.operation.request)
-    replies = _union(field.name for one in carried.values() for field in one.operation.reply)
-    lead = (table.reference.name, *([table.operation_column] if table.operation_column else []))
-    back = tuple(_column(role, system, table) for role in roles if role != "fields")
+    if place is None and "operation" in roles:
+        raise ValueError(f"back.record holds the operation, which no record carries ({_PLACES})")
+    framing = {"fee_cents_per_row": table.fee_cents_per_row}
+    out = {"header": table.header, "trailer": table.trailer, **framing}
+    back = {"header": table.back.header or table.header, "trailer": table.back.trailer or table.trailer, **framing}
     return Exchange(
         system=system,
         table=table,
         carried=carried,
         by_code=by_code,
-        outgoing=layout(table.format, table.encoding, (*lead, *requests), table.record),
-        incoming=layout(table.format, table.encoding, (*back, *replies), table.record),
-        one_header=table.record.get("header_row") is True,
-        request_columns=requests,
-        reply_columns=replies,
+        outgoing=_layout(table, request_columns(table, [one.operation for one in carried.values()]), out),
+        incoming=_layout(table, reply_columns(system, table, [one.operation for one in carried.values()]), back),
+        tells_operation=place is not None,
+        secrets=_secrets(table),
     )
 
 
@@ -88,14 +91,24 @@ def record_of(spec: Exchange, delivery: Delivery) -> bytes:
     one = spec.carried.get(delivery.operation)
     if one is None:
         raise PermanentError("operation_not_carried", f"{delivery.operation} has no record on this channel")
-    cells = {name: str(value) for name, value in one.fields.to_wire(delivery.fields).items()}
-    columns = spec.request_columns if spec.one_header else tuple(field.name for field in one.operation.request)
+    cells = one.fields.to_wire(delivery.fields)
+    values = [substituted(str(cells.get(field.name, "")), spec.table) for field in one.operation.request]
     reference = str(delivery.id) if spec.table.reference.width == 36 else delivery.id.hex
-    lead = [reference, one.code] if spec.table.operation_column else [reference]
     try:
-        return spec.outgoing.record([*lead, *(cells.get(column, "") for column in columns)])
+        return spec.outgoing.record([reference, *([one.code] if spec.tells_operation else []), *values])
+    except NotEncodable as error:
+        code = "needs_paper" if spec.table.on_unencodable == "paper" else "not_encodable"
+        raise PermanentError(code, str(error)) from error
     except RecordRefused as error:
         raise PermanentError("not_expressible", str(error)) from error
+
+
+def substituted(value: str, table: FileDropTable) -> str:
+    """The value with the declared substitutes of the characters that the encoding lacks; those without one stay and are refused."""
+    if table.on_unencodable != "substitute" or is_encodable(value, table.encoding):
+        return value
+    lacking = {char: new for char, new in table.substitutes.items() if not is_encodable(char, table.encoding)}
+    return "".join(lacking.get(char, char) for char in value)
 
 
 def reply_of(spec: Exchange, line: Line, now: datetime) -> Reply | None:
@@ -119,7 +132,7 @@ def _outcome(spec: Exchange, line: Line, told: Mapping[Role, str], cells: Sequen
     one = spec.by_code.get(told.get("operation", "")) if "operation" in spec.table.back.record else _only(spec)
     if one is None:
         raise _unreadable(line, "operation")
-    columns = spec.reply_columns if spec.one_header else tuple(field.name for field in one.operation.reply)
+    columns = [field.name for field in one.operation.reply]
     if len(cells) != len(columns) or "code" not in told:
         raise _unreadable(line, "columns")
     fields = one.fields.from_wire(dict(zip(columns, cells, strict=True)))
@@ -153,23 +166,11 @@ def _only(spec: Exchange) -> Carried | None:
     return next(iter(spec.carried.values()), None)
 
 
-def _code(operation: Operation) -> str:
-    code = operation.wire[Situation.FILE_DROP].get("operation_code")
-    if not isinstance(code, str) or not code:
-        raise ValueError(f"{operation.key}: wire.file_drop needs an operation_code")
-    return code
+def _layout(table: FileDropTable, columns: Columns, framing: Mapping[str, object]) -> Format:
+    declared = {key: value for key, value in framing.items() if value is not None}
+    return layout(table.format, table.encoding, columns, table.record, declared)
 
 
-def _column(role: Role, system: SystemFile, table: FileDropTable) -> str:
-    names: Mapping[str, str] = {
-        "reference": table.reference.name,
-        "operation": table.operation_column or "",
-        "code": system.result_field,
-        "happened_at": HAPPENED_AT_COLUMN,
-        "wanted": WANTED_COLUMN,
-    }
-    return names[role]
-
-
-def _union(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+def _secrets(table: FileDropTable) -> tuple[str, ...]:
+    password = table.record.get("zip_password")
+    return (str(password["secret"]),) if isinstance(password, dict) else ()

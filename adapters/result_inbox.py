@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Sequence
 from adapters.control_files import read_verified
 from adapters.file_drop_table import control_name, name_matcher
 from adapters.file_records import Exchange, reply_of
-from adapters.record_files import FileRejected, Line
+from adapters.file_totals import FileFacts
+from adapters.record_verdicts import FileRejected, Line
 from adapters.remote_folders import RemoteFolders
 from contracts.crash_points import crash_point
 from contracts.delivery import Reply
@@ -109,7 +110,8 @@ class ResultInbox:
             return None
         try:
             items = control.content if control else ()
-            return read_verified(self._spec.incoming, content, name=name, items=items, control=proof)
+            facts = FileFacts(name=name, secret=self._runtime.secret)
+            return read_verified(self._spec.incoming, content, name=name, items=items, control=proof, facts=facts)
         except FileRejected as error:
             await self._set_aside(name, error.code, error.detail)
             return None

@@ -51,7 +51,7 @@ _READING = {**SWAPPED, **READ_ONLY}
 _WRITING = {real: private for private, real in SWAPPED.items()}
 
 
-class EncodingRefused(ValueError):  # noqa: N818 - it states a verdict
+class EncodingRefused(ValueError):
     """Text or bytes that the declared encoding cannot carry exactly. The message never holds them: they may be a name."""
 
 
@@ -74,6 +74,15 @@ def to_text(content: bytes, encoding: Encoding) -> str:
     except UnicodeDecodeError as error:
         raise EncodingRefused(f"byte {error.start + 1} is not {encoding}") from None
     return text.translate(_READING) if encoding == "GB18030" else text
+
+
+def is_encodable(text: str, encoding: Encoding) -> bool:
+    """Whether ``to_bytes`` takes it."""
+    try:
+        to_bytes(text, encoding)
+    except EncodingRefused:
+        return False
+    return True
 
 
 def without_mark(content: bytes, encoding: Encoding) -> bytes:

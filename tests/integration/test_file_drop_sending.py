@@ -45,7 +45,7 @@ async def test_what_a_record_cannot_carry_is_refused_before_anything_leaves(sftp
             with pytest.raises(PermanentError, match=code):
                 gateway.prepare(delivery)
     async with opened(CSV_TABLE, sftp) as gateway:
-        with pytest.raises(PermanentError, match="not_expressible"):
+        with pytest.raises(PermanentError, match="not_encodable"):
             gateway.prepare(delivery_of())
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from adapters.file_drop import make
 from adapters.file_drop_table import FileDropTable
 from adapters.file_records import exchange, record_of, reply_of
-from adapters.record_files import Line
+from adapters.record_verdicts import Line
 from contracts.delivery import Completed, Decision
 from contracts.situation import ChannelStatus, Situation
 from tests.file_world import CHECK, REWARD, SEALED_AT, TABLE, Place, delivery_of, system_of

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from adapters.control_files import control_content, read_verified
-from adapters.record_files import MAX_SPAN, Csv, FileRejected, RecordRefused, layout
+from adapters.csv_records import MAX_SPAN, Csv
+from adapters.record_files import layout
+from adapters.record_layout import Cell, Columns
+from adapters.record_verdicts import FileRejected, RecordRefused
 from adapters.text_encodings import READ_ONLY, SWAPPED, Encoding, EncodingRefused, to_bytes, to_text
 
 RARE_NAMES = ("样例𠮷", "样例㛃", "𠮷㛃", "样例䶮", "样例·买买提", "样例龦")
@@ -20,6 +23,10 @@ LAYOUTS = (
     Csv(encoding="UTF-8", delimiter="|", quote="'", eol="LF"),
     Csv(encoding="GBK", delimiter="\t", eol="LF"),
 )
+
+
+def columns(*names: str) -> Columns:
+    return Columns(lead=tuple(Cell(name=name) for name in names))
 
 
 def written(form: Csv, rows: Sequence[tuple[str, ...]]) -> bytes:
@@ -174,12 +181,12 @@ def test_a_separator_that_a_value_completes_is_refused() -> None:
 
 
 def test_a_header_row_is_written_and_demanded() -> None:
-    form = Csv(encoding="UTF-8", columns=("LSH", "XM"), header_row=True)
+    form = Csv(encoding="UTF-8", columns=columns("LSH", "XM"), header_row=True)
     content = written(form, [("1", "样例")])
     assert content.startswith(b"LSH,XM\r\n")
     assert read(form, content) == [("1", "样例")]
     assert read(form, form.file([])) == []
-    other = Csv(encoding="UTF-8", columns=("LSH", "SFZH"), header_row=True)
+    other = Csv(encoding="UTF-8", columns=columns("LSH", "SFZH"), header_row=True)
     for strange in (other.file([]), b""):
         with pytest.raises(FileRejected) as rejection:
             form.lines(strange, whole=True)
@@ -226,9 +233,9 @@ def test_a_control_file_that_cannot_be_read_rejects_the_file(control: bytes) -> 
 
 
 def test_layouts_are_data() -> None:
-    form = layout("csv", "GBK", ("LSH",), {"delimiter": "|!", "eol": "LF"})
+    form = layout("csv", "GBK", columns("LSH"), {"delimiter": "|!", "eol": "LF"})
     assert form.record(("1", "2")) == b"1|!2\n"
     with pytest.raises(ValueError, match="the format tape is not one of csv"):
-        layout("tape", "GBK", (), {})
+        layout("tape", "GBK", columns(), {})
     with pytest.raises(ValidationError):
-        layout("csv", "GBK", (), {"separator": ","})
+        layout("csv", "GBK", columns(), {"separator": ","})
