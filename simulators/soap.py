@@ -142,7 +142,7 @@ class SoapDepartment:
         fault = self._dial.draw(_FAULTS) if self._dial is not None else None
         if fault is Fault.REFUSE:
             return _cut_off(request)
-        delivery_id = self._reference(fields)
+        delivery_id = self._reference(call, fields)
         if fault is Fault.UNAVAILABLE_503:
             await self._desk.arrived(operation, delivery_id, call.digest, "503")
             return web.Response(status=503, text="busy", headers={"Retry-After": "1"})
@@ -168,10 +168,11 @@ class SoapDepartment:
             return _cut_off(request)
         return self._accepted(call, name, held.delivery_id) if later else self._answer(call, name, self._said(held))
 
-    def _reference(self, fields: Mapping[str, JsonValue]) -> str:
+    def _reference(self, call: Call, fields: Mapping[str, JsonValue]) -> str:
         if self._table.reference.place == "connection":
-            # Without a reference every message is a new one.
-            return hashlib.sha256(f"{self._system.key}/{self.calls}".encode()).hexdigest()
+            # The interface has no room for a reference. What the ledger needs it takes from WS-Addressing, else every message is a new one.
+            told = call.message_id.removeprefix("urn:uuid:")
+            return told or hashlib.sha256(f"{self._system.key}/{self.calls}".encode()).hexdigest()
         delivery_id = str(fields.get(self._table.reference.name) or "")
         if not delivery_id:
             raise Misunderstood("Client", "the reference is missing")
