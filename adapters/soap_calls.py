@@ -136,7 +136,9 @@ class SoapCalls:
             message = opened(answer.body, self._table)
         except OutcomeUnknownError as error:
             # A failure may bring a page for people; then its status says more than the page.
-            raise self._error_of(answer) if answer.status >= 400 else error from error
+            if answer.status >= 400:
+                raise self._error_of(answer) from error
+            raise
         if isinstance(message, Fault):
             return message
         if answer.status >= 400:

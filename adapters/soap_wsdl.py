@@ -15,7 +15,7 @@ from lxml import etree
 from pydantic import JsonValue
 
 from adapters.soap_table import SoapTable
-from adapters.soap_xml import XSI, Element, children, leaf, local, tree
+from adapters.soap_xml import XSI, Element, children, leaf, local, resolve_references, tree
 from contracts.errors import OutcomeUnknownError, PermanentError
 from contracts.records import Fields, record
 
@@ -199,17 +199,15 @@ class Port:
     def _read(self, element: Any, node: Element) -> dict[str, JsonValue]:
         """zeep holds the answer against the WSDL. The values are taken as text: zeep reads every word as a boolean."""
         from zeep.exceptions import Error  # noqa: PLC0415 - see above
-        from zeep.wsdl.messages.multiref import process_multiref  # noqa: PLC0415
 
-        parent = node.getparent()
-        if self._table.style != "document/literal" and parent is not None:
-            process_multiref(parent)  # type: ignore[no-untyped-call] # zeep is typed in parts
         try:
+            if self._table.style == "rpc/encoded":
+                resolve_references(node)
             element.parse(node, self._schema)
+            found = tree(node)
         except (Error, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
             # zeep's builtin types raise what the value happens to break in them.
             raise OutcomeUnknownError("unreadable_answer", "the answer does not fit the WSDL") from error
-        found = tree(node)
         holder = _holder(element)
         inner = found[holder] if isinstance(found, dict) and holder is not None and set(found) == {holder} else found
         return inner if isinstance(inner, dict) else {}

@@ -5,6 +5,7 @@ never makes the parser open anything. What goes out in an encoding that lacks a 
 """
 
 import codecs
+import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -16,6 +17,8 @@ from adapters.text_encodings import CODECS, Encoding, EncodingRefused, to_bytes,
 from contracts.errors import OutcomeUnknownError, PermanentError
 
 Element: TypeAlias = etree._Element  # noqa: SLF001 - lxml has no other name for the type of its elements
+
+_MOST_ELEMENTS = 50_000
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
@@ -139,6 +142,34 @@ def tree(node: Element) -> JsonValue:
         else:
             found[name] = [known, value]
     return found
+
+
+def resolve_references(answer: Element) -> None:
+    """Put copies of the independent elements beside ``answer`` in the places that refer to them (SOAP 1.1 section 5.4.1).
+
+    Raises OutcomeUnknownError for a circle, and for references that grow the answer beyond all measure.
+    """
+    parent = answer.getparent()
+    independent = {one.get("id"): one for one in children(parent) if one is not answer and one.get("id")}
+    left = _MOST_ELEMENTS
+
+    def place(node: Element, inside: frozenset[str]) -> None:
+        nonlocal left
+        for child in list(children(node)):
+            name = child.get("href", "").removeprefix("#")
+            if name not in independent:
+                place(child, inside)
+                continue
+            left -= sum(1 for _ in independent[name].iter())
+            if name in inside or left < 0:
+                raise OutcomeUnknownError("unreadable_answer", "the answer refers to itself, or to too much")
+            found = copy.deepcopy(independent[name])
+            found.tag, found.tail = child.tag, None
+            node.replace(child, found)
+            place(found, inside | {name})
+
+    if independent:
+        place(answer, frozenset())
 
 
 def grown(name: str, value: JsonValue, *, row: str = "ROW") -> Element:

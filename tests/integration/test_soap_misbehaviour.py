@@ -478,3 +478,55 @@ async def test_a_check_passes_where_the_way_is_proved(
             with pytest.raises(DeliveryError) as raised:
                 await opened.check()
             assert raised.value.code == code
+
+
+def multiref(parts: dict[str, str]) -> str:
+    """An answer of an old RPC server: its values stand beside it."""
+    beside = "".join(f'<multiRef id="{name}">{inner}</multiRef>' for name, inner in parts.items())
+    return envelope(f'<t:NowResponse><return href="#r"/></t:NowResponse>{beside}')
+
+
+async def test_values_beside_an_rpc_answer_are_put_in_their_places(tmp_path: Path) -> None:
+    parts = {
+        "r": f'<LSH>{ME}</LSH><JGDM href="#c"/><kinds href="#k"/><records><ROW href="#w"/></records>',
+        "c": "1",
+        "k": "<CODE>07</CODE>",
+        "w": "<month>2026-01</month>",
+    }
+    of = system(style="rpc/encoded")
+    vendored(of, tmp_path)
+    async with scripted(multiref(parts)).serving() as server, gateway(of, tmp_path, server.url) as opened:
+        outcome = await opened.deliver(delivery(id=ME))
+    assert isinstance(outcome, Completed)
+    assert outcome.fields == {"kinds": ["07"], "records": [{"month": "2026-01"}]}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"r": '<LSH href="#r"/>'},
+        {"r": '<LSH href="#a"/>', "a": '<x href="#b"/>', "b": '<x href="#a"/>'},
+        {
+            "r": "<x/>" + '<x href="#1"/>' * 10,
+            **{str(n): f'<x href="#{n + 1}"/>' * 10 for n in range(1, 12)},
+            "12": "x",
+        },
+    ],
+)
+async def test_references_that_never_end_are_refused(parts: dict[str, str], tmp_path: Path) -> None:
+    of = system(style="rpc/encoded")
+    vendored(of, tmp_path)
+    async with scripted(multiref(parts)).serving() as server, gateway(of, tmp_path, server.url) as opened:
+        began = time.perf_counter()
+        with pytest.raises(OutcomeUnknownError, match="unreadable_answer"):
+            await opened.deliver(delivery(id=ME))
+        assert time.perf_counter() - began < 1.0
+
+
+async def test_an_answer_beside_another_is_none_without_an_id(tmp_path: Path) -> None:
+    of = system(style="rpc/encoded")
+    vendored(of, tmp_path)
+    content = multiref({"r": "x"}).replace(' id="r"', "")
+    async with scripted(content).serving() as server, gateway(of, tmp_path, server.url) as opened:
+        with pytest.raises(OutcomeUnknownError, match="no_envelope"):
+            await opened.deliver(delivery(id=ME))
