@@ -199,6 +199,8 @@ def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError) -> None:
             issue_sheet(work, row, outcome.task_sheet)
         cases.no_longer_instant_if_decider(work, row["step"])
         return
+    if isinstance(outcome, PermanentError):
+        work.add_task("dead", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
     if not isinstance(outcome, Completed | Returned):
         cases.no_longer_instant_if_decider(work, row["step"])
         return

@@ -379,6 +379,7 @@ def test_a_permanent_reply_to_a_waiting_delivery_is_a_dead_letter(city: SmallCit
     city.send("AA-api", WAITING)
     city.reply(city.only(case)["id"], PermanentError("01"))
     assert city.only(case)["state"] == "dead"
+    assert len(city.tasks(case, "dead")) == 1
     assert city.reply(city.only(case)["id"], TemporaryError("99")).verdict == "ignored"
 
 
