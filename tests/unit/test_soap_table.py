@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
-from adapters.soap_answers import soap_operations
+from adapters.soap_answers import settled, soap_operations
 from adapters.soap_argument import cut, cut_argument, cut_result, xml_argument, xml_result
 from adapters.soap_table import AnswerNames, CutResult, SoapPoll, SoapTable, SoapWire, StringCutByBytes, XmlInString
 from adapters.soap_xml import parsed_text, tree, with_references
 from adapters.text_encodings import Encoding, to_bytes, to_text
+from contracts.delivery import Completed
 from contracts.errors import OutcomeUnknownError, PermanentError
 from tests.soap_world import CUT, IN_STRING, TOKEN, operation, system, table_of
 
@@ -218,3 +219,43 @@ def test_the_manual_shows_tables_that_are_valid_and_names_every_key() -> None:
     for model in (SoapTable, SoapPoll, AnswerNames):
         for name, field in model.model_fields.items():
             assert f"{field.alias or name} =" in page, name
+
+
+SHAPES: dict[str, tuple[str, JsonValue, JsonValue]] = {
+    "codes in a wrapper": ("codes", {"CODE": ["1", "2"]}, ["1", "2"]),
+    "codes joined": ("codes", "1;2", ["1", "2"]),
+    "one code, repeated element": ("codes", "1", ["1"]),
+    "codes as repeated elements": ("codes", ["1", "2"], ["1", "2"]),
+    "no codes": ("codes", "", None),
+    "rows in a wrapper": ("table", {"ROW": [{"a": " 1 "}, {"a": ""}]}, [{"a": 1}, {}]),
+    "one row in a wrapper": ("table", {"ROW": {"a": "1"}}, [{"a": 1}]),
+    "rows as repeated elements": ("table", [{"a": "1"}, {"a": "2"}], [{"a": 1}, {"a": 2}]),
+    "one row as it is": ("table", {"a": "1", "b": "x"}, [{"a": 1}]),
+    "an empty wrapper": ("table", {"ROW": ""}, []),
+    "no rows": ("table", "", []),
+    "nil": ("table", None, []),
+    "an object": ("object", {"a": "1"}, {"a": 1}),
+    "a number with blanks": ("int", " 7 ", 7),
+    "a text with blanks": ("string", " 样例 ", " 样例 "),
+    "an empty text": ("string", "", None),
+    "an empty date": ("date", " ", None),
+    "a boolean as a digit": ("bool", "0", False),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_field_of_an_answer_has_the_shape_of_its_type(name: str) -> None:
+    kind, value, expected = SHAPES[name]
+    columns = [{"name": "a", "type": "int"}] if kind in {"table", "object"} else []
+    of = system([operation(reply=[{"name": "f", "type": kind, "columns": columns}])])
+    table = table_of(of)
+    outcome = settled(of, table, soap_operations(of, table)["now"], {"JGDM": "1", "f": value}, None)
+    assert isinstance(outcome, Completed)
+    assert outcome.fields == ({} if expected is None else {"f": expected})
+
+
+@pytest.mark.parametrize("value", ["样例", {"ROW": "样例"}, [["1"]]])
+def test_a_table_that_is_none_is_unreadable(value: JsonValue) -> None:
+    of = system([operation(reply=[{"name": "f", "type": "table", "columns": [{"name": "a", "type": "int"}]}])])
+    with pytest.raises(OutcomeUnknownError, match="bad_reply_field"):
+        settled(of, table_of(of), soap_operations(of, table_of(of))["now"], {"JGDM": "1", "f": value}, None)
