@@ -7,6 +7,7 @@ from contracts.records import record
 from hub import batches, states
 from hub.city import City
 from hub.journal import Chain
+from hub.results.operations import too_late
 from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended
 from hub.states import BatchState, DeliveryState, Machine
 from hub.store.connection import Connection, Row
@@ -48,7 +49,11 @@ def claim(
         " ORDER BY d.next_at, d.id LIMIT :limit",
         {**key, "at": at, "limit": limit},
     )
-    _mark_claimed(connection, city, rows, by, at, lease_until)
+    ours = [row for row in rows if row["send_before"] > at]
+    for row in rows:
+        if row["send_before"] <= at:
+            too_late(connection, city, row, at)
+    _mark_claimed(connection, city, ours, by, at, lease_until)
     later = None
     if len(rows) < limit:
         found = connection.row(
@@ -56,7 +61,7 @@ def claim(
             key,
         )
         later = found["next_at"] if found else None
-    return Claims(rows=tuple(rows), next_at=later)
+    return Claims(rows=tuple(ours), next_at=later)
 
 
 def claim_batch(connection: Connection, city: City, system: str, by: str, at: int, lease_until: int) -> tuple[Row, ...]:

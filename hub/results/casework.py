@@ -223,7 +223,7 @@ class Casework:
             "state": states.DeliveryState.DUE.value,
             "possible_duplicate": False,
             "next_at": self.at,
-            "send_before": FAR,
+            "send_before": self.send_before(),
             "due_at": self.row["due_at"],
             "attempts": 0,
             "unfinished": 0,
@@ -236,6 +236,11 @@ class Casework:
         self.log("delivery", delivery, None, "due", step=step, system=system, round=row["round"], row=row["subject"])
         self.wake(system, self.at)
         return delivery
+
+    def send_before(self) -> int:
+        """No try begins after the statutory date: then a person decides. What starts when it is over has no such limit."""
+        due_at = self.row["due_at"]
+        return due_at if due_at is not None and due_at > self.at else FAR
 
     def papers(self) -> list[dict[str, Any]]:
         """The papers of the case as a delivery carries them: by key with size and type where uploaded, by count on paper."""

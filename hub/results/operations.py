@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hub import states
 from hub.city import City
 from hub.results import steps
-from hub.results.casework import Casework, Change
+from hub.results.casework import FAR, Casework, Change
 from hub.results.errors import NotAllowed, NotFoundHere
 from hub.results.verdicts import find_delivery
 from hub.states import DeliveryState
@@ -40,6 +40,7 @@ def _again(cause: str) -> Callable[[Casework, Row], None]:
     def act(work: Casework, row: Row) -> None:
         doubtful = bool(row["possible_duplicate"]) or row["state"] in (DeliveryState.UNKNOWN, DeliveryState.WAITING)
         changes = {"next_at": work.at, "lapsed_at": None, "unfinished": 0, "possible_duplicate": doubtful}
+        changes["send_before"] = FAR  # a person has decided that it goes, whatever the date
         work.set_delivery(row, DeliveryState.DUE, cause, **changes)
 
     return act
@@ -74,6 +75,14 @@ _ACTIONS: dict[tuple[str, DeliveryState], Callable[[Casework, Row], None]] = {
     ("cancel", DeliveryState.WAITING): _cancel,
     ("dead", DeliveryState.UNKNOWN): _give_up,
 }
+
+
+def too_late(connection: Connection, city: City, row: Row, at: int) -> None:
+    """A due delivery whose ``send_before`` is over: it is held, and a person at the centre decides."""
+    work = Casework.load(connection, city, row["case_no"], at, "hub")
+    work.set_delivery(row, DeliveryState.HELD, "deadline", error_code="deadline")
+    work.add_task("dead", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
+    work.save()
 
 
 def hold_lane(connection: Connection, city: City, system: str, reason: str, by: str, at: int) -> int:

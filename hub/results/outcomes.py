@@ -66,7 +66,7 @@ def begin(
 ) -> Begun:
     """Commit an attempt: lease and fencing token checked, row written, payload kept for the same bytes next time.
 
-    Raises LeaseLost when the claim was voided meanwhile, or its lease is over.
+    Raises LeaseLost when the claim was voided meanwhile, or its lease or its ``send_before`` is over.
     """
     number, delivery = claim["attempts"] + 1, claim["id"]
     states.check(Machine.DELIVERY, DeliveryState.CLAIMED, DeliveryState.SENDING)
@@ -113,7 +113,7 @@ def begin(
 _BEGIN = (
     "UPDATE delivery SET state = 'sending', cause = 'attempt_committed', attempts = :attempts, unfinished = unfinished + 1,"
     " batch = :batch, lease_until = NULL WHERE region = :region AND id = :id AND state = 'claimed' AND fence = :fence"
-    " AND lease_until > :at"
+    " AND lease_until > :at AND send_before > :at"
 )
 
 

@@ -215,12 +215,13 @@ def test_a_source_that_is_silent_to_the_end_does_not_keep_the_case_open(city: Sm
 def test_a_silent_mandatory_source_keeps_the_join_closed(city: SmallCity) -> None:
     case = city.submit("QUIET1")
     city.send("BB-file", DONE)
+    (silent,) = city.send("AA-api", WAITING)
     assert city.case(case)["flags"] == ""
     city.later(days=30)
     city.time_passes(case)
     assert city.steps(case)["s2"] == "blocked"
     assert city.case(case)["flags"] == "blocked"
-    city.send("AA-api", DONE)
+    city.reply(silent["id"], DONE)
     assert city.case(case)["flags"] == ""
     assert city.steps(case)["s2"] == "open"
 
@@ -366,6 +367,22 @@ def test_an_unknown_case_can_be_decided_by_a_person(city: SmallCity) -> None:
         city.operate(city.only(case)["id"], "replay")
     with pytest.raises(NotFoundHere):
         city.operate("no-such-delivery", "replay")
+
+
+def test_nothing_is_sent_after_the_statutory_date_unless_a_person_says_so(city: SmallCity) -> None:
+    case = city.submit("API1")
+    slow = city.submit("FILE1")
+    (claimed,) = city.claim("BB-file")
+    city.later(days=60)
+    assert city.claim("AA-api") == []
+    assert (city.only(case)["state"], city.only(case)["error_code"]) == ("held", "deadline")
+    with pytest.raises(results.LeaseLost):
+        city.begin({**claimed, "lease_until": city.at + 1})
+    (task,) = city.tasks(case, "dead")
+    city.complete(task["id"], decision="resend")
+    city.send("AA-api", GRANTED)
+    assert city.status(case) == "50"
+    assert city.status(slow) == "40"
 
 
 def test_only_a_notice_can_be_skipped(city: SmallCity) -> None:
