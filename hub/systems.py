@@ -220,7 +220,8 @@ async def open_systems(
                 wrong: list[Any] = [".".join(map(str, problem["loc"])) for problem in error.errors()]
                 opened.why = f"wrong settings for {channel.situation}: {', '.join(wrong)}"
             except Exception as error:  # noqa: BLE001 - a channel that cannot open concerns its system alone
-                opened.why = f"cannot be opened: {type(error).__name__}"
+                told = str(error) if isinstance(error, OnedoorError | ValueError) else type(error).__name__
+                opened.why = f"cannot be opened: {told}"
             if opened.why:
                 log.error("channel_not_open", system=system.name, situation=channel.situation.value, why=opened.why)
     return systems
