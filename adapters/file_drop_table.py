@@ -242,6 +242,12 @@ class FileDropPlace(Table):
     host_key: Annotated[str, AfterValidator(_host_key)]
 
 
+def secrets_of(table: FileDropTable) -> tuple[str, ...]:
+    """Names of the secrets that the layout needs, beside those of the login."""
+    password = table.record.get("zip_password")
+    return (str(password.get("secret")),) if isinstance(password, dict) else ()
+
+
 def file_name(pattern: str, at: datetime, sequence: int, zone: str) -> str:
     """The name of a file that was sealed ``at``, in the local time of ``zone``."""
     return pattern.format(date=at.astimezone(ZoneInfo(zone)), seq=sequence)

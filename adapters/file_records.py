@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from adapters.field_map import RECORD_FORM, FieldMap, field_map, outcome_of
-from adapters.file_drop_table import FileDropTable, Role
+from adapters.file_drop_table import FileDropTable, Role, secrets_of
 from adapters.record_columns import code_of, operation_place, reply_columns, request_columns
 from adapters.record_files import layout
 from adapters.record_layout import Columns, Format
@@ -82,7 +82,7 @@ def exchange(system: SystemFile, table: FileDropTable) -> Exchange:
         outgoing=_layout(table, request_columns(table, [one.operation for one in carried.values()]), out),
         incoming=_layout(table, reply_columns(system, table, [one.operation for one in carried.values()]), back),
         tells_operation=place is not None,
-        secrets=_secrets(table),
+        secrets=secrets_of(table),
     )
 
 
@@ -169,8 +169,3 @@ def _only(spec: Exchange) -> Carried | None:
 def _layout(table: FileDropTable, columns: Columns, framing: Mapping[str, object]) -> Format:
     declared = {key: value for key, value in framing.items() if value is not None}
     return layout(table.format, table.encoding, columns, table.record, declared)
-
-
-def _secrets(table: FileDropTable) -> tuple[str, ...]:
-    password = table.record.get("zip_password")
-    return (str(password["secret"]),) if isinstance(password, dict) else ()

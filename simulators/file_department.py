@@ -11,12 +11,14 @@ import csv
 import hashlib
 import random
 import shutil
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
@@ -26,18 +28,9 @@ from contracts.catalogue import CodeList, Operation, ResultKind
 from contracts.records import record
 from contracts.site import SystemFile
 from contracts.situation import Situation
-from simulators.department_files import (
-    appear,
-    cell_text,
-    control_path,
-    control_text,
-    disagreement,
-    ledger_id,
-    read_rows,
-    result_header,
-    write_rows,
-)
+from simulators.department_files import appear, cell_text, control_path, control_text, disagreement, ledger_id
 from simulators.faults import Fault, FaultDial
+from simulators.file_forms import Form, Request, Result, Sending, read_requests, write_results
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES, decide
 
@@ -65,14 +58,21 @@ class _Line:
     delivery_id: str
     operation: str
     kind: ResultKind
-    cells: tuple[str, ...]
+    result: Result
 
 
 class FileDepartment:
     """One simulated system over the folder ``root`` that its SFTP account shows. ``problems``: what it could not take, by name."""
 
     def __init__(
-        self, system: SystemFile, root: Path, habits: Habits, *, ledger: Ledger | None, dial: FaultDial | None
+        self,
+        system: SystemFile,
+        root: Path,
+        habits: Habits,
+        *,
+        ledger: Ledger | None,
+        dial: FaultDial | None,
+        secret: Callable[[str], str] = str,
     ) -> None:
         self.problems: dict[str, str] = {}
         self._system = system
@@ -82,12 +82,12 @@ class FileDepartment:
         self._ledger = ledger
         self._dial = dial
         self._dice = random.Random(f"{habits.seed}/{system.key}")  # noqa: S311 - must repeat itself, no secret
-        self._by_code = {str(one.wire[Situation.FILE_DROP]["operation_code"]): one for one in _carried(system)}
+        by_code = {str(one.wire[Situation.FILE_DROP]["operation_code"]): one for one in _carried(system)}
+        self._form = Form(table=self._table, operations=by_code, code_column=system.result_field, secret=secret)
         self._due: list[tuple[float, _Line]] = []
         self._whole: list[tuple[float, tuple[_Line, ...]]] = []
         self._arrivals: dict[str, int] = {}
         self._sequence = 0
-        self._header = result_header(self._table, system.result_field, list(self._by_code.values()))
         for folder in (self._out, self._back, self._taken, *self._put_away):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -143,25 +143,23 @@ class FileDepartment:
             self.problems[path.name] = "the same name came with other content"
         else:
             try:
-                rows = [(row, self._operation(row)) for row in read_rows(self._table, content)]
+                rows = read_requests(self._form, content)
                 wrong = disagreement(control.read_text(), path.name, content, len(rows)) if control else ""
-            except (LookupError, ValueError, csv.Error) as error:
+            except (LookupError, ValueError, csv.Error, ParseError, struct.error) as error:
                 rows, wrong = [], type(error).__name__
             if wrong:
                 self.problems[path.name] = f"not readable, or the control file says otherwise: {wrong}"
             else:
-                for row, operation in rows:
-                    self._receive(row, operation)
+                for row in rows:
+                    self._receive(row)
         shutil.move(path, before)
         if control:
             shutil.move(control, self._taken / control.name)
 
-    def _operation(self, row: Sequence[str]) -> Operation:
-        return self._by_code[row[1]] if self._table.operation_column else next(iter(self._by_code.values()))
-
-    def _receive(self, row: Sequence[str], operation: Operation) -> None:
-        delivery_id = ledger_id(row[0])
-        digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
+    def _receive(self, row: Request) -> None:
+        operation = self._form.operations[row.operation]
+        delivery_id = ledger_id(row.reference)
+        digest = hashlib.sha256("\x1f".join(f"{name}={row.values[name]}" for name in row.values).encode()).hexdigest()
         self._arrivals[delivery_id] = arrival = self._arrivals.get(delivery_id, 0) + 1
         shares = self._habits.shares
         if arrival > 1:
@@ -178,26 +176,23 @@ class FileDepartment:
             delivery_id=delivery_id,
             operation=operation.key,
             kind=verdict.kind,
-            cells=self._cells(row, operation, verdict.code, verdict.fields),
+            result=self._result(row, verdict.code, verdict.fields),
         )
         self._due.append((time.monotonic() + self._habits.result_delay_seconds, line))
 
-    def _cells(
-        self, row: Sequence[str], operation: Operation, code: str, fields: Mapping[str, JsonValue]
-    ) -> tuple[str, ...]:
-        values = {field.name: cell_text(fields.get(field.name), field.type) for field in operation.reply}
-        names = self._header[len(self._table.back.record) - 1 :] if self._header else list(values)
+    def _result(self, row: Request, code: str, fields: Mapping[str, JsonValue]) -> Result:
+        operation = self._form.operations[row.operation]
         local = self._habits.now().astimezone(ZoneInfo(self._table.timezone))
-        lead = {
-            "reference": row[0],
-            "operation": str(operation.wire[Situation.FILE_DROP]["operation_code"]),
-            "code": code,
-            "happened_at": f"{local:%Y%m%d%H%M%S}",
-            "wanted": operation.request[0].name if operation.request else "",
-        }
-        return (
-            *(lead[role] for role in self._table.back.record if role != "fields"),
-            *(values.get(name, "") for name in names),
+        return Result(
+            operation=row.operation,
+            lead={
+                "reference": row.reference,
+                "operation": row.operation,
+                "code": code,
+                "happened_at": f"{local:%Y%m%d%H%M%S}",
+                "wanted": operation.request[0].name if operation.request else "",
+            },
+            fields={field.name: cell_text(fields.get(field.name), field.type) for field in operation.reply},
         )
 
     def answer(self) -> None:
@@ -233,8 +228,9 @@ class FileDepartment:
                 self._write(lines)
 
     def _write(self, lines: tuple[_Line, ...], *, cut: bool = False) -> None:
-        content = write_rows(self._table, self._header, [line.cells for line in lines])
         path = self._back / self._new_name()
+        local = self._habits.now().astimezone(ZoneInfo(self._table.timezone))
+        content = write_results(self._form, [line.result for line in lines], Sending(name=path.stem, at=local))
         if not cut:
             operations = {one.key: one for one in self._system.operations}
             digest = hashlib.sha256(content).hexdigest()

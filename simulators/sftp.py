@@ -51,16 +51,17 @@ def sftp_department(
     shares: Mapping[ResultKind, float] = SHARES,
     code_lists: Mapping[str, CodeList] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    secret: Callable[[str], str] = str,
 ) -> Iterator[SftpDepartment]:
     """Serve and work until the block ends. Files lie under ``root``; the dial may use refuse, delay and the three file faults.
 
-    Several departments share a server by ``sftp_server`` with several accounts and a ``FileDepartment.working`` for each.
+    ``secret`` opens a secret that the layout names (the password of an archive). Several departments share a server by ``sftp_server`` with several accounts and a ``FileDepartment.working`` for each.
     """
     root.mkdir(parents=True, exist_ok=True)
     behaviour = habits(
         seed=seed, result_delay_seconds=result_delay_seconds, shares=shares, code_lists=code_lists, now=now
     )
-    department = FileDepartment(system, root, behaviour, ledger=ledger, dial=dial)
+    department = FileDepartment(system, root, behaviour, ledger=ledger, dial=dial, secret=secret)
     account = Account(username=username, password=password, root=root)
     with sftp_server([account], port=port, key=key, dial=dial) as server, department.working():
         yield SftpDepartment(

@@ -27,6 +27,7 @@ from typing import Any, TypedDict
 
 import aiohttp
 
+from adapters.file_drop_table import secrets_of
 from adapters.rest_table import RestTable
 from adapters.soap_table import SoapTable
 from contracts.catalogue import CodeList, ResultKind
@@ -327,6 +328,7 @@ async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
                 root=plan.folder / "files" / system.key,
                 result_delay_seconds=plan.reply_delay_seconds,
                 password=values.get(file_drop_table(system).auth.password or "", ""),
+                secret=values.__getitem__,
                 **habits,
             )
         )
@@ -365,16 +367,13 @@ def _secret_names(system: SystemFile) -> list[str]:
     names: list[str] = []
     for channel in system.channels:
         if channel.rest is not None:
-            table = RestTable.model_validate(dict(channel.rest))
-            names += [
-                *table.auth.secrets,
-                *([table.callback.secret] if table.callback and table.callback.secret else []),
-            ]
+            rest = RestTable.model_validate(dict(channel.rest))
+            names += [*rest.auth.secrets, *([rest.callback.secret] if rest.callback and rest.callback.secret else [])]
         if channel.soap is not None:
             names += SoapTable.model_validate(dict(channel.soap)).auth.secrets
         if channel.file_drop is not None:
-            password = file_drop_table(system).auth.password
-            names += [password] if password else []
+            table = file_drop_table(system)
+            names += [name for name in (table.auth.password, *secrets_of(table)) if name]
     return names
 
 
