@@ -232,10 +232,13 @@ def files_agree(evidence: Evidence) -> Check:
 
 
 def _data_files(files: Iterable[Found], known: set[str]) -> list[Found]:
-    """All but the one control file that stands beside a batch under the same stem."""
+    """All but the one control file that stands beside a batch: under the same stem, or under its name and one more suffix."""
     stems: dict[str, list[Found]] = defaultdict(list)
-    for file in files:
-        stems[file.path.rpartition("/")[2].rpartition(".")[0]].append(file)
+    listed = [(file.path.rpartition("/")[2], file) for file in files]
+    names = {name for name, _ in listed}
+    for name, file in listed:
+        stem = name.rpartition(".")[0]
+        stems[stem.rpartition(".")[0] if stem in names else stem].append(file)
     found = []
     for group in stems.values():
         batch = [file for file in group if file.digest in known]
