@@ -20,7 +20,7 @@ from contracts.envelope import CaseApplication
 from contracts.records import Fields, adapter, record
 from contracts.site import Site, load_site
 from contracts.situation import ChannelStatus, Situation
-from hub import results
+from hub import outbox, results
 from hub.city import holds
 from hub.clock import calendar
 from hub.forms import Form, Stage, compile_form
@@ -32,6 +32,9 @@ from simulators.plausible import plausible
 from tests.small_city import START, SmallCity
 
 TODAY = START.date()
+_LEASE = 86_400_000
+"""Milliseconds: what is claimed here is sent some minutes of the city later."""
+
 _TRIES = 150
 """Applications that are generated to find every way in which the conditions of an item can fall out together."""
 
@@ -114,7 +117,9 @@ class WholeCity(SmallCity):
         """Send one delivery and, unless the department is to stay silent, have it answered when its operation answers."""
         operation = self.operation(delivery)
         if delivery["id"] not in self._claimed:
-            self._claimed.update({row["id"]: row for row in self.claim(delivery["system"])})
+            until = self.at + _LEASE
+            found = self.unit(lambda c: outbox.claim(c, self.city, delivery["system"], 100, "test", self.at, until))
+            self._claimed.update({row["id"]: row for row in found.rows})
         begun = self.begin(self._claimed.pop(delivery["id"]))
         outcome = Completed(decision=decision, fields=self.reply_fields(operation, delivery["id"]))
         at_once = operation.answers is Answers.AT_ONCE and self.city.system(delivery["system"]).sending is Situation.API

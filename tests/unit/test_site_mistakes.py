@@ -272,6 +272,28 @@ def test_a_mistake_in_a_protocol_table_is_told_in_the_same_way(
     assert line in path.read_text("utf-8").splitlines()[mistake.line - 1]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key", "says"),
+    [
+        ("wsdl/YB-insurance.wsdl", "wsdl/YB.wsdl", "systems.0.channels.0.soap", "YB.wsdl"),
+        (
+            'operation = "Enrolment"',
+            'operation = "Enrollment"',
+            "systems.0.operations.2.wire.api",
+            "no operation Enrollment",
+        ),
+    ],
+)
+def test_a_wsdl_that_does_not_fit_is_laid_to_the_channel(folder: Path, old: str, new: str, key: str, says: str) -> None:
+    path = folder / "medical_insurance/department.toml"
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    with pytest.raises(SiteError) as caught:
+        register_departments(str(folder))
+    told = [mistake for mistake in caught.value.mistakes if says in mistake.message]
+    assert told, caught.value
+    assert {(mistake.file, mistake.key) for mistake in told} == {("medical_insurance/department.toml", key)}
+
+
 def test_operations_that_only_together_are_wrong_are_laid_to_the_channel(folder: Path) -> None:
     path = folder / WJ
     path.write_text(path.read_text("utf-8").replace('operation_code = "WJ02"', 'operation_code = "WJ01"', 1), "utf-8")
