@@ -7,11 +7,13 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.file_drop import make
-from adapters.file_drop_table import FileDropTable
+from adapters.file_drop_table import FileDropTable, out_name
 from adapters.file_records import exchange, record_of, reply_of
 from adapters.record_verdicts import Line
 from contracts.delivery import Completed, Decision
+from contracts.errors import PermanentError
 from contracts.situation import ChannelStatus, Situation
+from tests.file_layouts import LAYOUTS, delivery_with, system_with, table_of
 from tests.file_world import CHECK, REWARD, SEALED_AT, TABLE, Place, delivery_of, system_of
 
 
@@ -33,6 +35,14 @@ from tests.file_world import CHECK, REWARD, SEALED_AT, TABLE, Place, delivery_of
         {"record": {"separator": ","}},
         {"format": "tape"},
         {"operation_column": None},
+        {"on_unencodable": "guess"},
+        {"on_unencodable": "substitute"},
+        {"substitutes": {"㛃": "?"}},
+        {"on_unencodable": "substitute", "substitutes": {"㛃㛃": "?"}},
+        {"header": {"record_type": "H", "fields": [{"name": "sha256"}]}},
+        {"trailer": {"record_type": "T", "fields": [{"name": "amount_cents"}]}},
+        {"format": "xml", "record": {"root": "P", "row": "R"}, "operation_column": "YWDM"},
+        {"format": "fixed", "record": {}},
         {"back": {**TABLE["back"], "record": ["reference", "code", "fields"]}},
         {"back": {**TABLE["back"], "record": ["code", "reference", "operation", "fields"]}},
     ],
@@ -85,3 +95,76 @@ def test_a_system_with_one_operation_needs_no_operation_in_its_records() -> None
 def test_a_line_without_a_delivery_id_is_nobodys(reference: str) -> None:
     spec = exchange(system_of(TABLE), FileDropTable.model_validate(TABLE))
     assert reply_of(spec, Line(number=1, values=(reference, "WJ01", "00", "", ""), first=reference), SEALED_AT) is None
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_layouts_of_a_city_can_be_declared(name: str) -> None:
+    system = system_with(table_of(name))
+    assert make(system, system.channels[0]).situation is Situation.FILE_DROP
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("fixed GB18030", {"operation_column": "JYM"}),
+        ("fixed GB18030", {"record": {"eol": "LF"}}),
+        ("fixed GBK", {"back": {"pattern": "HSJJ.R.{seq:04d}"}}),
+        ("fixed GBK", {"fee_cents_per_row": None}),
+        ("dbf", {"out": {"pattern": "GH{date:%m%d}{seq:02d}.DBF"}}),
+        ("dbf", {"out": {"pattern": "GH{date:%m%d}{seq:02d}.DBF", "sequence_max": 100}}),
+        ("dbf", {"out": {"pattern": "gh{date:%m%d}{seq:02d}.dbf", "sequence_max": 99}}),
+        ("dbf", {"encoding": "GB18030"}),
+        ("xml", {"record": {"root": "Package", "row": "Row"}}),
+        ("xml", {"trailer": {"record_type": "T", "fields": [{"name": "rows"}]}}),
+        ("zip_csv", {"record": {"inner_name": "data.csv"}}),
+    ],
+    ids=str,
+)
+def test_a_layout_that_cannot_work_is_refused(name: str, change: dict[str, Any]) -> None:
+    system = system_with(table_of(name, **change))
+    with pytest.raises(ValueError):  # noqa: PT011 - ValidationError is one, and the texts are pydantic's
+        make(system, system.channels[0])
+
+
+def test_a_sequence_without_room_for_more_begins_again() -> None:
+    table = FileDropTable.model_validate(table_of("dbf"))
+    assert [out_name(table, SEALED_AT, number) for number in (1, 99, 100, 198, 199)] == [
+        "GH112401.DBF",
+        "GH112499.DBF",
+        "GH112401.DBF",
+        "GH112499.DBF",
+        "GH112401.DBF",
+    ]
+    assert out_name(FileDropTable.model_validate(TABLE), SEALED_AT, 1000) == "WJ_20261124_1000.txt"
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "found"),
+    [
+        ({}, "样例", "样例"),
+        ({}, "样例㛃", "not_encodable"),
+        ({"on_unencodable": "paper"}, "样例", "样例"),
+        ({"on_unencodable": "paper"}, "样例𠮷", "needs_paper"),
+        ({"on_unencodable": "substitute", "substitutes": {"㛃": "[女丯]", "例": "?"}}, "样例㛃", "样例[女丯]"),
+        ({"on_unencodable": "substitute", "substitutes": {"㛃": "[女丯]"}}, "样𠮷㛃", "not_encodable"),
+        ({"on_unencodable": "substitute", "substitutes": {"㛃": "𠮷"}}, "样例㛃", "not_encodable"),
+    ],
+)
+def test_what_the_encoding_lacks_follows_the_declared_rule(rule: dict[str, Any], name: str, found: str) -> None:
+    declared = table_of("csv with trailer", **rule)
+    spec = exchange(system_with(declared), FileDropTable.model_validate(declared))
+    delivery = delivery_with("statement", XM=name)
+    if not found.isascii():
+        assert record_of(spec, delivery) == f"{delivery.id}|!1002|!{found}\r\n".encode("gbk")
+        return
+    with pytest.raises(PermanentError, match=found) as refusal:
+        record_of(spec, delivery)
+    assert name not in str(refusal.value)
+
+
+@pytest.mark.parametrize("rule", ["refuse", "paper"])
+def test_what_has_no_room_is_refused_whatever_the_rule_for_characters(rule: str) -> None:
+    declared = table_of("fixed GBK", on_unencodable=rule)
+    spec = exchange(system_with(declared), FileDropTable.model_validate(declared))
+    with pytest.raises(PermanentError, match="not_expressible"):
+        record_of(spec, delivery_with(XM="样例" * 7))

@@ -204,7 +204,7 @@ def test_blank_lines_and_either_line_end_are_read() -> None:
 def test_the_control_file_proves_the_whole_file() -> None:
     form = LAYOUTS[1]
     content = written(form, [("1", "样例"), ("2", "样例")])
-    items: tuple[Any, ...] = ("name", "bytes", "rows", "md5", "sha256")
+    items: tuple[Any, ...] = ("name", "bytes", "rows", "md5", "sha256", "sm3")
     proof = control_content(items, name="a.txt", content=content, rows=2, eol="LF")
     assert proof.decode().splitlines()[0] == "name=a.txt"
     assert len(read_verified(form, content, name="a.txt", items=items, control=proof)) == 2
@@ -214,7 +214,7 @@ def test_the_control_file_proves_the_whole_file() -> None:
     assert len(read_verified(form, cut, name="a.txt", items=("md5",), control=proof)) == 2
 
 
-@pytest.mark.parametrize("item", ["name", "bytes", "rows", "md5", "sha256"])
+@pytest.mark.parametrize("item", ["name", "bytes", "rows", "md5", "sha256", "sm3"])
 def test_a_control_file_that_disagrees_rejects_the_whole_file(item: Any) -> None:
     form = LAYOUTS[1]
     content = written(form, [("1", "样例"), ("2", "样例")])

@@ -1,0 +1,121 @@
+"""Every layout, over a real server, with a department that reads and writes it its own way."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from adapters.file_drop import FileDropGateway, make
+from contracts.catalogue import ResultKind
+from contracts.delivery import Completed, Decision, Outcome
+from contracts.errors import CredentialsError, DeliveryError
+from simulators.file_department import file_drop_table
+from simulators.file_forms import Form, Request, read_requests
+from simulators.ledger import Ledger
+from simulators.sftp import SftpDepartment, sftp_department
+from tests.file_layouts import LAYOUTS, delivery_with, system_with, table_of
+from tests.file_world import SEALED_AT, Place, batch_of, names
+
+SECRETS = {"sftp_password": "onedoor", "zip_password": "样例 Passw0rd"}
+SHARES = {ResultKind.REFUSED: 0.3, ResultKind.RETURNED: 0.2}
+
+
+async def collected(gateway: FileDropGateway, wanted: set[UUID]) -> Mapping[UUID, Outcome | DeliveryError]:
+    """Ask as the hub does until every delivery has been answered."""
+    found: dict[UUID, Outcome | DeliveryError] = {}
+    end = time.monotonic() + 15
+    while wanted - found.keys() and time.monotonic() < end:
+        async for replies in gateway.collect():
+            found |= {reply.delivery_id: reply.outcome for reply in replies}
+        await asyncio.sleep(0.05)
+    return found
+
+
+def requests_of(running: SftpDepartment, table: dict[str, Any]) -> list[Request]:
+    """What the department has taken, read again by its own hand."""
+    system = system_with(table)
+    form = Form(
+        table=file_drop_table(system),
+        operations={str(one.wire[key]["operation_code"]): one for one in system.operations for key in one.wire},
+        code_column=system.result_field,
+        secret=SECRETS.__getitem__,
+    )
+    pattern = form.table.out.pattern[:2]
+    suffix = form.table.control_file.suffix if form.table.control_file else ".none"
+    files = [name for name in names(running.root / "taken") if name.startswith(pattern) and not name.endswith(suffix)]
+    return [one for name in files for one in read_requests(form, (running.root / "taken" / name).read_bytes())]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+async def test_every_layout_goes_out_is_acted_on_once_and_comes_back(tmp_path: Path, name: str) -> None:
+    table = table_of(name)
+    system = system_with(table)
+    operations = [operation.key for operation in system.operations]
+    deliveries = [delivery_with(operations[number % len(operations)]) for number in range(30)]
+    deliveries.append(delivery_with(SFZH=None, RENT=None, RETIRE_DATE=None, EMPLOYED=False, PAY_DAY=0))
+    with (
+        Ledger(tmp_path / "ledger") as ledger,
+        sftp_department(
+            system,
+            root=tmp_path / "tree",
+            ledger=ledger,
+            seed=5,
+            result_delay_seconds=0.05,
+            shares=SHARES,
+            secret=SECRETS.__getitem__,
+        ) as running,
+    ):
+        channel = make(system, system.channels[0])
+        async with channel.open(dict(running.place), Place(secrets=SECRETS)) as opened:
+            gateway = cast(FileDropGateway, opened)
+            await gateway.deliver_batch(batch_of(*deliveries))
+            found = await collected(gateway, {one.id for one in deliveries})
+            await gateway.deliver_batch(batch_of(sequence=2))
+            await asyncio.sleep(0.2)
+        assert running.department.problems == {}
+        assert found.keys() == {one.id for one in deliveries}
+        assert {ledger.effects(str(one.id)) for one in deliveries} == {1}
+        assert not any(isinstance(outcome, DeliveryError) for outcome in found.values())
+        assert names(running.root / "back") == names(running.root / "back/quarantine") == []
+        requests = {UUID(one.reference): one for one in requests_of(running, table)}
+    first, last = requests[deliveries[0].id].values, requests[deliveries[-1].id].values
+    assert (first["XM"], first["RENT"], first["RETIRE_DATE"]) == ("样例·某", "120050", "20260105")
+    assert (first["EMPLOYED"], first["PAY_DAY"]) in {("1", "7"), ("T", "7")}
+    assert {name: last.get(name, "") for name in ("SFZH", "RENT", "RETIRE_DATE")} == dict.fromkeys(
+        ("SFZH", "RENT", "RETIRE_DATE"), ""
+    )
+    assert last["PAY_DAY"] == "0"
+    granted = [one for one in found.values() if isinstance(one, Completed) and one.decision is Decision.GRANTED]
+    full = next(one for one in granted if "amount_paid" in one.fields)
+    assert isinstance(full.fields["found"], bool)
+    assert str(full.fields["visit_on"]).startswith("2026-")
+    assert str(full.fields["decision_no"]).startswith("样例")
+
+
+async def test_an_archive_without_its_password_holds_the_lane_before_anything_is_sealed(tmp_path: Path) -> None:
+    system = system_with(table_of("zip_csv"))
+    with sftp_department(system, root=tmp_path / "tree", secret=SECRETS.__getitem__) as running:
+        channel = make(system, system.channels[0])
+        async with channel.open(dict(running.place), Place(secrets={"sftp_password": "onedoor"})) as opened:
+            with pytest.raises(CredentialsError, match="zip_password"):
+                cast(FileDropGateway, opened).prepare(delivery_with())
+
+
+async def test_the_same_batch_gives_the_same_bytes_in_every_layout(tmp_path: Path) -> None:
+    for name in LAYOUTS:
+        system = system_with(table_of(name))
+        channel = make(system, system.channels[0])
+        place = {"host": "127.0.0.1", "username": "x", "host_key": HOST_KEY}
+        async with channel.open(place, Place(secrets=SECRETS)) as opened:
+            gateway = cast(FileDropGateway, opened)
+            batch = batch_of(delivery_with(), delivery_with())
+            assert gateway.seal(batch) == gateway.seal(batch)
+            assert gateway.seal(batch) != gateway.seal(batch_of(*batch.deliveries[:1]))
+    assert SEALED_AT.year == 2026
+
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFyIPvr6GyGCTQ3YWP9EYwsuYuOVfuZ6dBb1AbG9WKlD"
