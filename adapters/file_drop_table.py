@@ -43,11 +43,12 @@ from string import Formatter
 from typing import Annotated, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from adapters.control_files import Item
 from adapters.file_totals import Totals
 from adapters.sftp_session import parse_host_key
+from adapters.strict_tables import Strict
 from adapters.text_encodings import Encoding
 
 Role: TypeAlias = Literal["reference", "operation", "code", "happened_at", "wanted", "fields"]
@@ -100,20 +101,14 @@ _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 Suffix: TypeAlias = Annotated[str, Field(pattern=r"^\.[A-Za-z0-9._]{1,15}$")]
 
 
-class Table(BaseModel):
-    """Every table refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Reference(Table):
+class Reference(Strict):
     """The column that carries the delivery id: 36 characters, or 32 without hyphens."""
 
     name: str = "LSH"
     width: Literal[32, 36] = 36
 
 
-class ControlFile(Table):
+class ControlFile(Strict):
     """``suffix`` takes the place of the name's extension. No ``content``: an empty flag; else one ``item=value`` line each."""
 
     suffix: Suffix
@@ -121,7 +116,7 @@ class ControlFile(Table):
     eol: Literal["CRLF", "LF"] = "CRLF"
 
 
-class Out(Table):
+class Out(Strict):
     """Where files go. Under ``temporary_suffix`` nothing is complete; the rename makes it so.
 
     ``sequence_max``: after that many files the sequence in the names begins again at 1, for names that have no room for more;
@@ -134,7 +129,7 @@ class Out(Table):
     sequence_max: Annotated[int, Field(ge=9)] | None = None
 
 
-class Back(Table):
+class Back(Strict):
     """Where result files lie. Done and quarantine folders must not be ``dir`` itself.
 
     Without a control file, a file is taken when its size and time stand still for ``stable_seconds``. ``header`` and
@@ -157,7 +152,7 @@ class Back(Table):
     max_bytes: int = 50_000_000
 
 
-class ExpectedFile(Table):
+class ExpectedFile(Strict):
     """After the cut-off a result file is expected within ``days`` days of the calendar, by a time of day."""
 
     after_cut_off: str
@@ -167,7 +162,7 @@ class ExpectedFile(Table):
     alarm_after_minutes: int = 60
 
 
-class Timeouts(Table):
+class Timeouts(Strict):
     """Seconds: connecting, silence within a call, a call altogether."""
 
     connect_seconds: float = 10.0
@@ -175,7 +170,7 @@ class Timeouts(Table):
     total_seconds: float = 300.0
 
 
-class Auth(Table):
+class Auth(Strict):
     """Names of secrets, never secrets. A private key wins over a password."""
 
     password: str | None = None
@@ -183,7 +178,7 @@ class Auth(Table):
     passphrase: str | None = None
 
 
-class FileDropTable(Table):
+class FileDropTable(Strict):
     """The whole table.
 
     ``operation_column``: where a CSV record carries the operation code; other layouts say it in ``record``. It may be missing
@@ -233,7 +228,7 @@ class FileDropTable(Table):
         return self
 
 
-class FileDropPlace(Table):
+class FileDropPlace(Strict):
     """The place of installation. ``host_key`` is the server's pinned public key, ``ssh-ed25519 AAAA...``."""
 
     host: str

@@ -13,21 +13,16 @@ An operation says in ``wire.paper``: ``sheet``, the number of its form, and wher
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from adapters.strict_tables import Strict
 from contracts.catalogue import ResultKind
 
 Weekday = Annotated[int, Field(ge=1, le=7)]
 TimeOfDay = Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
-class _Strict(BaseModel):
-    """A table whose keys are all known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SheetTable(_Strict):
+class SheetTable(Strict):
     """What is printed. ``copies_for``: who keeps each copy, in order. ``language`` of the printed words.
 
     ``masked``: request fields to print with their middle hidden besides identity numbers, which always are.
@@ -50,14 +45,14 @@ class SheetTable(_Strict):
         return self
 
 
-class PickupBatch(_Strict):
+class PickupBatch(Strict):
     """A pick-up rarer than weekly. ``day`` is a text for people."""
 
     kind: Literal["monthly"] = "monthly"
     day: str
 
 
-class Pickup(_Strict):
+class Pickup(Strict):
     """When the papers leave the centre. ``weekdays``: 1 Monday to 7 Sunday; ``time``: ``HH:MM``, time of the site."""
 
     weekdays: tuple[Weekday, ...] = (1, 2, 3, 4, 5)
@@ -67,7 +62,7 @@ class Pickup(_Strict):
     batch: PickupBatch | None = None
 
 
-class Confirm(_Strict):
+class Confirm(Strict):
     """How a stamped sheet comes back into the hub. ``second_person_for``: outcomes that one person cannot confirm alone."""
 
     steps: tuple[Literal["key_result", "scan_stamped_sheet"], ...] = ("key_result", "scan_stamped_sheet")
@@ -75,7 +70,7 @@ class Confirm(_Strict):
     back_dated_with_reason: bool = True
 
 
-class PaperTable(_Strict):
+class PaperTable(Strict):
     """The whole table; every key has a default, so that ``paper = {}`` is a channel."""
 
     sheet: SheetTable = SheetTable()
@@ -86,7 +81,7 @@ class PaperTable(_Strict):
     code_style: Literal["box"] = "box"
 
 
-class WirePaper(_Strict):
+class WirePaper(Strict):
     """``wire.paper`` of an operation."""
 
     sheet: str = Field(min_length=1, max_length=32)
@@ -94,7 +89,7 @@ class WirePaper(_Strict):
     todo_en: str = ""
 
 
-class PaperSettings(_Strict):
+class PaperSettings(Strict):
     """The place of installation: times on a sheet are shown in this zone."""
 
     timezone: str = "Asia/Shanghai"

@@ -16,7 +16,8 @@ from adapters.http_client import open_place
 from adapters.rest_answers import WireOperation, check_echo, next_poll, parsed, settled, wire_operations
 from adapters.rest_calls import Calls
 from adapters.rest_replies import CallbackDoor, ResultList
-from adapters.rest_table import AuthKind, RestTable, Strict, Verdict, verdict_of
+from adapters.rest_table import AuthKind, RestTable, Verdict, verdict_of
+from adapters.strict_tables import Strict
 from contracts.delivery import Delivery, Inbound, Lookup, NotFound, Outcome, Received, Reply
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, Http, HttpAnswer, Runtime, channel

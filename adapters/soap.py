@@ -13,7 +13,6 @@ from uuid import UUID
 from pydantic import Field
 
 from adapters.http_client import open_place
-from adapters.rest_table import Strict
 from adapters.soap_answers import SoapOperation, answer_of, check_echo, fault_error, next_poll, settled, soap_operations
 from adapters.soap_calls import Answer, SoapCalls
 from adapters.soap_checks import checked_port
@@ -21,6 +20,7 @@ from adapters.soap_envelope import Fault
 from adapters.soap_results import ResultPages
 from adapters.soap_table import SoapAuthKind, SoapTable
 from adapters.soap_wsdl import Port, bundle_of
+from adapters.strict_tables import Strict
 from contracts.delivery import Delivery, NotFound, Outcome, Reply
 from contracts.errors import DeliveryError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, Http, Runtime, channel

@@ -22,7 +22,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adapters.rest_table import HeaderName, Strict, Timeouts, Verdict
+from adapters.rest_table import HeaderName, Timeouts, Verdict
+from adapters.strict_tables import Strict
 from adapters.text_encodings import Encoding
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,127}$")]

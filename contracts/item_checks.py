@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from contracts.catalogue import Answers, Item, Operation, Purpose, RequestField, Step, StepKind
+from contracts.near_names import meant
 from contracts.records import record
 from contracts.site_checks import Finding, check_expression, check_form, check_rules
 from contracts.site_files import SiteParts, SystemFile
@@ -35,7 +36,8 @@ def check_items(parts: SiteParts) -> Iterator[Finding]:
             yield Finding(file=file, at=("code",), message=f"another file has version {item.version} of {item.code}")
         seen.add((item.code, item.version))
         if item.owner not in departments:
-            yield Finding(file=file, at=("owner",), message=f"no department {item.owner}")
+            no_such = f"no department {item.owner}{meant(item.owner, departments)}"
+            yield Finding(file=file, at=("owner",), message=no_such)
         yield from _head(known, file, item)
         yield from _steps(known, file, item)
 
@@ -48,7 +50,8 @@ def _head(known: _Known, file: str, item: Item) -> Iterator[Finding]:
         yield Finding(file=file, at=("promised_days",), message="more than the law allows")
     for index, name in enumerate(item.field_groups):
         if name not in parts.fields.groups:
-            yield Finding(file=file, at=("field_groups", index), message=f"no field group {name}")
+            no_such = f"no field group {name}{meant(name, parts.fields.groups)}"
+            yield Finding(file=file, at=("field_groups", index), message=no_such)
     yield from check_form(parts, file, ("form_fields",), item.form_fields)
     yield from check_rules(parts, file, ("checks",), item.checks)
     materials = {kind.code for kind in parts.materials.materials}
@@ -59,7 +62,7 @@ def _head(known: _Known, file: str, item: Item) -> Iterator[Finding]:
     ids = [step.id for step in item.steps]
     for name, step_id in (("accepts", item.accepts), ("decides", item.decides)):
         if step_id not in ids:
-            yield Finding(file=file, at=(name,), message=f"no step {step_id}")
+            yield Finding(file=file, at=(name,), message=f"no step {step_id}{meant(step_id, ids)}")
 
 
 def _steps(known: _Known, file: str, item: Item) -> Iterator[Finding]:
@@ -71,7 +74,7 @@ def _steps(known: _Known, file: str, item: Item) -> Iterator[Finding]:
             yield Finding(file=file, at=(*at, "id"), message=f"{step.id} is there twice")
         for name in step.after:
             if name not in ids:
-                yield Finding(file=file, at=(*at, "after"), message=f"no step {name}")
+                yield Finding(file=file, at=(*at, "after"), message=f"no step {name}{meant(name, ids)}")
             elif name not in before:
                 yield Finding(file=file, at=(*at, "after"), message=f"{name} must stand before {step.id}")
         before[step.id] = frozenset(step.after).union(*(before.get(name, frozenset()) for name in step.after))
@@ -113,14 +116,17 @@ def _department_step(
         return
     if step.system not in known.systems:
         if known.complete:
-            yield Finding(file=file, at=(*at, "system"), message=f"no system {step.system}")
+            no_such = f"no system {step.system}{meant(step.system, known.systems)}"
+            yield Finding(file=file, at=(*at, "system"), message=no_such)
         return
     department, system = known.systems[step.system]
     if step.department not in {None, department}:
         yield Finding(file=file, at=(*at, "department"), message=f"{step.system} belongs to {department}")
     operation = _operation(system, step.operation)
     if operation is None:
-        yield Finding(file=file, at=(*at, "operation"), message=f"{step.system} has no operation {step.operation}")
+        keys = [one.key for one in system.operations]
+        no_such = f"{step.system} has no operation {step.operation}{meant(step.operation, keys)}"
+        yield Finding(file=file, at=(*at, "operation"), message=no_such)
         return
     if step.id == item.decides and operation.purpose is not Purpose.DECIDE:
         yield Finding(
@@ -135,7 +141,8 @@ def _department_step(
             yield Finding(
                 file=file,
                 at=(*at, "operation"),
-                message=f"{step.operation} needs {wanted.name}, and nothing here gives {wanted.source}",
+                message=f"{step.operation} needs {wanted.name}, and nothing here gives {wanted.source}"
+                + _near_field(known, item, wanted),
             )
 
 
@@ -154,10 +161,22 @@ def _can_be_filled(known: _Known, item: Item, before: frozenset[str], wanted: Re
 
 
 def _in_form(known: _Known, item: Item, scope: str, name: str) -> bool:
-    if scope == "form" and any(form_field.name == name for form_field in item.form_fields):
-        return True
+    return name in _form_names(known, item, scope)
+
+
+def _form_names(known: _Known, item: Item, scope: str) -> frozenset[str]:
     groups = [known.parts.fields.groups[group] for group in item.field_groups if group in known.parts.fields.groups]
-    return any(form_field.name == name for group in groups if group.scope == scope for form_field in group.fields)
+    own = item.form_fields if scope == "form" else ()
+    return frozenset(
+        form_field.name
+        for fields in (own, *(group.fields for group in groups if group.scope == scope))
+        for form_field in fields
+    )
+
+
+def _near_field(known: _Known, item: Item, wanted: RequestField) -> str:
+    near = (meant(name, _form_names(known, item, scope)) for scope, name in _FIELD.findall(wanted.source))
+    return next(filter(None, near), "")
 
 
 def _in_reply(known: _Known, steps: Sequence[Step], before: frozenset[str], step_id: str, name: str) -> bool:

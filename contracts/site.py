@@ -5,7 +5,7 @@ The loader reads every file, checks them against each other and reports every mi
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from contracts.catalogue import Item
 from contracts.errors import SiteError, SiteMistake
 from contracts.item_checks import check_items
+from contracts.near_names import Schema, keys_at, meant
 from contracts.records import adapter
 from contracts.site_checks import check_site
 from contracts.site_files import (
@@ -134,17 +135,26 @@ class _Reader:
         try:
             return adapter(of).validate_python(raw)
         except ValidationError as error:
-            self.mistakes.extend(_mistakes(file, text, error, ()))
+            self.mistakes.extend(_mistakes(file, text, error, (), adapter(of).json_schema))
             return None
 
     def mistake(self, file: str, at: Location, message: str) -> SiteMistake:
         return SiteMistake(file, line_of(self.texts[file], at), _key(at), message)
 
 
-def _mistakes(file: str, text: str, error: ValidationError, below: Location) -> Iterable[SiteMistake]:
+def _mistakes(
+    file: str, text: str, error: ValidationError, below: Location, schema: Callable[[], Schema] | None = None
+) -> Iterable[SiteMistake]:
+    """``schema``: of the document, where it is known; it says which key was meant by one that it does not have."""
     for problem in error.errors(include_url=False, include_input=False):
-        at = below + problem["loc"]
-        yield SiteMistake(file, line_of(text, at), _key(at), problem["msg"])
+        at, message = below + problem["loc"], problem["msg"]
+        if problem["type"] in _UNKNOWN_KEY and schema is not None:
+            message = "no such key" + meant(str(at[-1]), keys_at(schema(), at[:-1]))
+        yield SiteMistake(file, line_of(text, at), _key(at), message)
+
+
+_UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+"""How pydantic calls it, in models and in dataclasses."""
 
 
 def _key(at: Location) -> str:

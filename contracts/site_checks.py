@@ -20,6 +20,7 @@ from contracts.catalogue import (
     ResultKind,
     Validator,
 )
+from contracts.near_names import meant
 from contracts.records import record
 from contracts.site_files import PROTOCOLS, ChannelFile, SiteParts, SystemFile, protocol_of
 from contracts.situation import ChannelStatus, Situation
@@ -95,12 +96,12 @@ def check_rules(parts: SiteParts, file: str, at: Location, rules: Sequence[Valid
     for index, rule in enumerate(rules):
         here = (*at, index)
         if rule.rule not in RULES:
-            yield Finding(file=file, at=here, message=f"no rule {rule.rule}")
+            yield Finding(file=file, at=here, message=f"no rule {rule.rule}{meant(rule.rule, RULES)}")
         for name in sorted(RULES.get(rule.rule, ())):
             if getattr(rule, name) is None:
                 yield Finding(file=file, at=here, message=f"{rule.rule} needs {name.rstrip('_')}")
         if rule.rule == "code_list" and rule.list is not None and rule.list not in parts.codes.lists:
-            yield Finding(file=file, at=here, message=f"no code list {rule.list}")
+            yield Finding(file=file, at=here, message=f"no code list {rule.list}{meant(rule.list, parts.codes.lists)}")
         if rule.rule == "pattern" and rule.value is not None:
             yield from _pattern(file, here, str(rule.value))
         yield from check_expression(file, here, rule.when)
@@ -154,7 +155,11 @@ def _departments(parts: SiteParts) -> Iterator[Finding]:
                 yield Finding(file=file, at=(*at, "key"), message=f"another system has the key {system.key}")
             systems.add(system.key)
             if system.successor is not None and system.successor not in known:
-                yield Finding(file=file, at=(*at, "successor"), message=f"no system {system.successor}")
+                yield Finding(
+                    file=file,
+                    at=(*at, "successor"),
+                    message=f"no system {system.successor}{meant(system.successor, known)}",
+                )
             yield from _channels(file, at, system)
             yield from twice(file, (*at, "operations"), [operation.key for operation in system.operations])
             for number, operation in enumerate(system.operations):
@@ -208,12 +213,10 @@ def _operation(
 ) -> Iterator[Finding]:
     yield from check_expression(file, (*at, "repeat"), operation.repeat)
     yield from check_expression(file, (*at, "needs"), operation.needs)
-    if operation.withdraw_with is not None and operation.withdraw_with not in {
-        other.key for other in system.operations
-    }:
-        yield Finding(
-            file=file, at=(*at, "withdraw_with"), message=f"{system.key} has no operation {operation.withdraw_with}"
-        )
+    keys = [other.key for other in system.operations]
+    if operation.withdraw_with is not None and operation.withdraw_with not in keys:
+        no_such = f"{system.key} has no operation {operation.withdraw_with}{meant(operation.withdraw_with, keys)}"
+        yield Finding(file=file, at=(*at, "withdraw_with"), message=no_such)
     for name, fields in (("request", operation.request), ("reply", operation.reply)):
         yield from _operation_fields(parts, file, (*at, name), fields)
     for channel in system.channels:
@@ -243,7 +246,8 @@ def _operation_fields(
 
 def _coded(parts: SiteParts, file: str, at: Location, value: RequestField | ReplyField | Column) -> Iterator[Finding]:
     if value.code_list is not None and value.code_list not in parts.codes.lists:
-        yield Finding(file=file, at=(*at, "code_list"), message=f"no code list {value.code_list}")
+        no_such = f"no code list {value.code_list}{meant(value.code_list, parts.codes.lists)}"
+        yield Finding(file=file, at=(*at, "code_list"), message=no_such)
     if (value.type in CODED) != (value.code_list is not None):
         yield Finding(
             file=file,

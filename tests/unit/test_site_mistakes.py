@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from contracts.errors import SiteError, SiteMistake
+from contracts.near_names import meant
 from contracts.site import load_site, mistakes_of
 from contracts.situation import Situation
 from plugins.toml_departments import register_departments, sample_site
@@ -58,6 +59,7 @@ class Planted(NamedTuple):
 CAL, CENTRES, FIELDS = "calendar/2026.toml", "centres.toml", "fields.toml"
 DA, MZ, WJ = "archives/department.toml", "civil_affairs/department.toml", "health/department.toml"
 DA001, JY004 = "archives/items/DA001.toml", "education/items/JY004.toml"
+FG001 = "housing/items/FG001.toml"
 SEARCH = "systems.0.operations.0"
 NO_REST = '[systems.channels.rest]\nbase_path = "/archive/api"'
 
@@ -72,9 +74,9 @@ PLANTED = [
     Planted("codes.toml", '{ code = "02", name_zh = "残疾"', '{ code = "01", name_zh = "残疾"', "lists.hardship.codes.1", "01 is there twice"),
     Planted("materials.toml", 'code = "M0002"', 'code = "M0001"', "materials.1", "M0001 is there twice"),
     Planted(FIELDS, "^[0-9]{12,19}$", "^[0-9{12,19}$", "groups.bank.fields.1.validators.1", "not a regular expression"),
-    Planted(FIELDS, '{ rule = "mobile" }', '{ rule = "mobil" }', "groups.applicant.fields.5.validators.1", "no rule mobil"),
+    Planted(FIELDS, '{ rule = "mobile" }', '{ rule = "mobil" }', "groups.applicant.fields.5.validators.1", "no rule mobil: did you mean mobile?"),
     Planted(FIELDS, '{ rule = "pattern", value = "^[0-9]{12,19}$" }', '{ rule = "pattern" }', "groups.bank.fields.1.validators.1", "pattern needs value", line='{ rule = "luhn"'),
-    Planted(FIELDS, 'list = "id_type"', 'list = "id_typ"', "groups.applicant.fields.1.validators.1", "no code list id_typ"),
+    Planted(FIELDS, 'list = "id_type"', 'list = "id_typ"', "groups.applicant.fields.1.validators.1", "no code list id_typ: did you mean id_type?"),
     Planted(FIELDS, "only_if = \"applicant.id_type == '111'\" }]", 'only_if = "applicant.id_type ==" }]', "groups.applicant.fields.2.validators.2", "not a JMESPath"),
     Planted(FIELDS, 'rule = "yyyymmdd", only_if = "applicant', 'rule = "yyyymmdd", only_if = "[applicant', "groups.applicant.fields.4.derive", "not a JMESPath"),
     Planted(FIELDS, '{ name = "marital"', '{ name = "relation"', "groups.household.fields.1.columns.3", "relation is there twice"),
@@ -96,7 +98,7 @@ PLANTED = [
     Planted(DA, 'answers = "at_once"', 'answers = "at_once"\nneeds = "=="', f"{SEARCH}.needs", "not a JMESPath", line="needs ="),
     Planted(DA, 'answers = "at_once"', 'answers = "at_once"\nwithdraw_with = "undo"', f"{SEARCH}.withdraw_with", "no operation undo", line="withdraw_with ="),
     Planted(DA, 'name = "year_to"', 'name = "year_from"', f"{SEARCH}.request.4", "year_from is there twice", line='source = "form.year_to"'),
-    Planted(DA, 'code_list = "archive_kind"', 'code_list = "archive"', f"{SEARCH}.request.2.code_list", "no code list archive"),
+    Planted(DA, 'code_list = "archive_kind"', 'code_list = "archive"', f"{SEARCH}.request.2.code_list", "no code list archive: did you mean archive_kind?"),
     Planted(DA, 'source = "form.year_to", type = "int"', 'source = "form.year_to", type = "code"', f"{SEARCH}.request.4", "year_to: a code_list goes with"),
     Planted(DA, 'source = "form.year_to"', 'source = "form..year_to"', f"{SEARCH}.request.4.source", "not a JMESPath"),
     Planted(MZ, '{ name = "id_no", source = "id_no"', '{ name = "name", source = "id_no"', "systems.1.operations.0.request.0.columns.1", "name is there twice"),
@@ -111,7 +113,7 @@ PLANTED = [
     Planted(DA001, 'owner = "DA"', 'owner = "XX"', "owner", "no department XX"),
     Planted(DA001, '"2026-01-01"', '"1 January"', "valid_from", "no date"),
     Planted(DA001, "promised_days = 0", "promised_days = 6", "promised_days", "more than the law allows"),
-    Planted(DA001, '"applicant", "agent"', '"applicant", "agents"', "field_groups.1", "no field group agents"),
+    Planted(DA001, '"applicant", "agent"', '"applicant", "agents"', "field_groups.1", "no field group agents: did you mean agent?"),
     Planted(DA001, 'name = "year_to"', 'name = "year_from"', "form_fields.2", "year_from is there twice", line="[[form_fields]]"),
     Planted(DA001, 'material = "M0001"', 'material = "M9999"', "materials.0", "no material M9999"),
     Planted(DA001, "agent.id_no != null", "agent.id_no !=", "materials.1", "not a JMESPath"),
@@ -125,13 +127,25 @@ PLANTED = [
     Planted(DA001, 'task = "deliver"', "", "steps.2", "names its task", line="[[steps]]"),
     Planted(DA001, 'task = "deliver"', 'task = "deliver"\nsystem = "DA-archive"', "steps.2", "has no department, system", line="[[steps]]"),
     Planted(DA001, 'operation = "search"', "", "steps.1", "names its system and operation", line="[[steps]]"),
-    Planted(DA001, 'system = "DA-archive"', 'system = "DA-archiv"', "steps.1.system", "no system DA-archiv"),
+    Planted(DA001, 'system = "DA-archive"', 'system = "DA-archiv"', "steps.1.system", "no system DA-archiv: did you mean DA-archive?"),
     Planted(DA001, 'department = "DA"', 'department = "MZ"', "steps.1.department", "DA-archive belongs to DA"),
     Planted(DA001, 'operation = "search"', 'operation = "find"', "steps.1.operation", "no operation find"),
     Planted(DA001, 'name = "keyword"', 'name = "words"', "steps.1.operation", "nothing here gives form.keyword", line='operation = "search"'),
     Planted(DA001, 'operation = "search"', 'operation = "no_record_statement"', "steps.1.operation", "answers later"),
     Planted(DA001, 'kind = "centre"', 'kind = "center"', "steps.0.kind", "'centre' or 'department'"),
-    Planted(DA001, "legal_days = 5", "legal_days = 5\nfee_yuan = 3", "fee_yuan", "", line="fee_yuan"),
+    Planted(DA001, "legal_days = 5", "legal_days = 5\nfee_yuan = 3", "fee_yuan", "no such key", line="fee_yuan"),
+    Planted(DA001, "promised_days = 0", "promised_day = 0", "promised_day", "no such key: did you mean promised_days?"),
+    Planted(DA001, 'task = "deliver"', 'tasks = "deliver"', "steps.2.tasks", "no such key: did you mean task?"),
+    Planted(DA001, "original_check = true", "orginal_check = true", "materials.0.orginal_check", "did you mean original_check?"),
+    Planted(DA001, 'operation = "search"', 'operation = "serch"', "steps.1.operation", "no operation serch: did you mean search?"),
+    Planted(DA001, 'name = "keyword"', 'name = "keywords"', "steps.1.operation", "nothing here gives form.keyword: did you mean keywords?", line='operation = "search"'),
+    Planted(DA, "resend_is_safe = true", "resend_safe = true", "systems.0.channels.0.resend_safe", "did you mean resend_is_safe?"),
+    Planted(DA, "rate_per_second = 5", "rate_per_sec = 5", "systems.0.channels.0.limits.rate_per_sec", "did you mean rate_per_second?"),
+    Planted(DA, 'name_en = "granted" }', 'name_en = "granted", dupplicate = true }', "systems.0.result_codes.decide.api.GRANTED.dupplicate", "did you mean duplicate?"),
+    Planted(DA, 'source = "form.year_to", type', 'scource = "form.year_to", type', f"{SEARCH}.request.4.scource", "did you mean source?"),
+    Planted(FIELDS, 'type = "date"', 'typ = "date"', "groups.applicant.fields.4.typ", "did you mean type?"),
+    Planted("site.toml", 'timezone = "Asia/Shanghai"', 'time_zone = "Asia/Shanghai"', "time_zone", "did you mean timezone?"),
+    Planted(FG001, '"c_hukou", "c_marriage"', '"c_huko", "c_marriage"', "steps.12.after", "no step c_huko: did you mean c_hukou?", line="after = ["),
     Planted(JY004, 'decides = "s3"', 'decides = "p1"', "steps.1.operation", "decides nothing", line='operation = "relief_status"'),
     Planted(JY004, 'wait_for = "all"', 'wait_for = "any"', "steps.4.join.wait_for", "'all' or 'mandatory'"),
     Planted(JY004, 'wait_for = "all"', 'wait_for = "all", mandatory = ["s1"]', "steps.4.join", "s1 is not among"),
@@ -233,7 +247,9 @@ def test_a_step_is_trusted_where_its_system_or_operation_is_not_known(folder: Pa
     item.write_text(
         item.read_text("utf-8").replace('operation = "schooling_check"', 'operation = "schooling"'), "utf-8"
     )
-    assert [mistake.message for mistake in mistakes_in(folder)] == ["JY-office has no operation schooling"]
+    assert [mistake.message for mistake in mistakes_in(folder)] == [
+        "JY-office has no operation schooling: did you mean schooling_check?"
+    ]
 
 
 # --- mistakes that only an adapter sees ---
@@ -247,7 +263,7 @@ def test_a_step_is_trusted_where_its_system_or_operation_is_not_known(folder: Pa
             'base_bath = "/archive/api"',
             "systems.0.channels.0.rest.base_bath",
             "base_bath",
-            "Extra inputs",
+            "no such key: did you mean base_path?",
         ),
         (
             "total_seconds = 12",
@@ -308,3 +324,41 @@ def test_a_plain_error_of_an_adapter_gets_the_line_of_its_table() -> None:
     (mistake,) = mistakes_of(sample_site(), DA, ValueError("no room"), ("systems", 0, "channels", 0, "rest"))
     assert (mistake.message, mistake.key) == ("no room", "systems.0.channels.0.rest")
     assert (sample_site() / DA).read_text("utf-8").splitlines()[mistake.line - 1] == "[systems.channels.rest]"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "key", "says"),
+    [
+        (WJ, "send_empty = true", "send_emtpy = true", "systems.0.channels.0.batching.send_emtpy", "send_empty"),
+        (
+            WJ,
+            "temporary_suffix",
+            "tempory_suffix",
+            "systems.0.channels.0.file_drop.out.tempory_suffix",
+            "temporary_suffix",
+        ),
+        (MZ, "handover_list", "handover", "systems.0.channels.1.paper.handover", "handover_list"),
+        (
+            DA,
+            'kind = "hmac"',
+            'kind = "hmac", algoritm = "hmac-sm3"',
+            "systems.0.channels.0.rest.auth.algoritm",
+            "algorithm",
+        ),
+    ],
+)
+def test_a_key_that_was_nearly_right_is_told_with_the_right_one(
+    folder: Path, file: str, old: str, new: str, key: str, says: str
+) -> None:
+    path = folder / file
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    with pytest.raises(SiteError) as caught:
+        register_departments(str(folder))
+    (mistake,) = [mistake for mistake in caught.value.mistakes if mistake.key == key]
+    assert mistake.message == f"no such key: did you mean {says}?"
+    assert new in path.read_text("utf-8").splitlines()[mistake.line - 1]
+
+
+def test_a_name_that_is_far_from_all_others_gets_no_guess() -> None:
+    assert meant("banana", ["base_path", "encoding"]) == ""
+    assert meant("BASE_PATHS", ["base_path", "encoding"]) == ": did you mean base_path?"

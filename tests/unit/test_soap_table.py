@@ -27,7 +27,7 @@ BAD_TABLES: dict[str, tuple[dict[str, Any], str]] = {
     "a WSDL elsewhere": ({"wsdl": "../other.wsdl"}, "pattern"),
     "an absolute WSDL": ({"wsdl": "/etc/x.wsdl"}, "pattern"),
     "a WSDL behind a URL": ({"wsdl": "http://x/y.wsdl"}, "pattern"),
-    "an unknown key": ({"wsdl_url": "x"}, "Extra inputs"),
+    "an unknown key": ({"wsdl_url": "x"}, "no such key"),
     "a version that does not exist": ({"soap_version": "1.3"}, "1.1"),
     "a style nobody has": ({"style": "document/encoded"}, "rpc/encoded"),
     "a user without a password": ({"auth": {"kind": "usernametoken", "secrets": ["user"]}}, "takes 2 names"),
