@@ -12,13 +12,13 @@ import pytest
 from adapters.file_drop import FileDropGateway, make
 from contracts.catalogue import ResultKind
 from contracts.delivery import Completed, Decision, Outcome
-from contracts.errors import CredentialsError, DeliveryError
+from contracts.errors import CredentialsError, DeliveryError, PermanentError
 from simulators.file_department import file_drop_table
 from simulators.file_forms import Form, Request, read_requests
 from simulators.ledger import Ledger
 from simulators.sftp import SftpDepartment, sftp_department
 from tests.file_layouts import LAYOUTS, delivery_with, system_with, table_of
-from tests.file_world import SEALED_AT, Place, batch_of, names
+from tests.file_world import Place, batch_of, names
 
 SECRETS = {"sftp_password": "onedoor", "zip_password": "样例 Passw0rd"}
 SHARES = {ResultKind.REFUSED: 0.3, ResultKind.RETURNED: 0.2}
@@ -105,7 +105,7 @@ async def test_an_archive_without_its_password_holds_the_lane_before_anything_is
                 cast(FileDropGateway, opened).prepare(delivery_with())
 
 
-async def test_the_same_batch_gives_the_same_bytes_in_every_layout(tmp_path: Path) -> None:
+async def test_the_same_batch_gives_the_same_bytes_in_every_layout() -> None:
     for name in LAYOUTS:
         system = system_with(table_of(name))
         channel = make(system, system.channels[0])
@@ -115,7 +115,15 @@ async def test_the_same_batch_gives_the_same_bytes_in_every_layout(tmp_path: Pat
             batch = batch_of(delivery_with(), delivery_with())
             assert gateway.seal(batch) == gateway.seal(batch)
             assert gateway.seal(batch) != gateway.seal(batch_of(*batch.deliveries[:1]))
-    assert SEALED_AT.year == 2026
+
+
+async def test_a_total_without_room_is_found_before_anything_leaves() -> None:
+    trailer = {"record_type": "T", "fields": [{"name": "rows", "width": 1}]}
+    system = system_with(table_of("fixed GBK", trailer=trailer, fee_cents_per_row=None))
+    place = {"host": "127.0.0.1", "username": "x", "host_key": HOST_KEY}
+    async with make(system, system.channels[0]).open(place, Place(secrets=SECRETS)) as opened:
+        with pytest.raises(PermanentError, match="not_expressible"):
+            cast(FileDropGateway, opened).seal(batch_of(*(delivery_with() for _ in range(10))))
 
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFyIPvr6GyGCTQ3YWP9EYwsuYuOVfuZ6dBb1AbG9WKlD"

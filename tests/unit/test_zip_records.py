@@ -110,6 +110,8 @@ def test_only_plain_files_once_each_are_taken() -> None:
     assert rejected(target.getvalue()) == "zip_name"
     assert rejected(archive({f"{number}.csv": b"" for number in range(4)})) == "zip_entries"
     assert rejected(archive({f"{number:05d}{'x' * 900}": b"" for number in range(3000)})) == "zip_entries"
+    four = archive({f"{number}.csv": b"" for number in range(4)})
+    assert rejected(four[:-14] + struct.pack("<HH", 1, 1) + four[-10:]) == "zip_entries"
 
 
 def test_a_bomb_is_refused_by_what_it_says_and_by_what_it_does() -> None:
