@@ -58,7 +58,7 @@ class CredentialsError(DeliveryError):
     """Login, key or certificate refused. Retrying would lock the account: the lane is held until staff act."""
 
 
-class InboundRefused(OnedoorError):  # noqa: N818 - the refusal is ours; nothing went wrong here
+class InboundRefused(OnedoorError):
     """A call from a department that must not be believed; the answer is in that department's own form."""
 
     def __init__(self, code: str, *, status: int = 401, body: bytes = b"", content_type: str = "text/plain") -> None:

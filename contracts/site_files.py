@@ -64,13 +64,18 @@ class MaterialType:
 
 @record
 class ChannelFile:
-    """A channel in department.toml. Exactly one of the protocol tables is given; its adapter checks the keys."""
+    """A channel in department.toml. Exactly one of the protocol tables is given; its adapter checks the keys.
+
+    ``gateway``: an installed module whose function ``gateway`` stands in front of what the adapter makes (``contracts.plugin.in_front``).
+    A site folder may name one; only installed packages hold Python.
+    """
 
     situation: Situation
     status: ChannelStatus = ChannelStatus.SENDING
     resend_is_safe: bool
     limits: Limits = Limits()
     batching: Batching | None = None
+    gateway: str | None = None
     rest: Fields | None = None
     soap: Fields | None = None
     file_drop: Fields | None = None

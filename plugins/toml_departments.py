@@ -6,12 +6,13 @@ It loads a site folder, gives every channel to the adapter of its protocol and r
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
 from adapters import file_drop, paper, rest, soap
 from contracts.errors import SiteError, SiteMistake
-from contracts.plugin import Channel, Department, System, hookimpl
+from contracts.plugin import Channel, Department, Gateway, Runtime, System, hookimpl, in_front
 from contracts.site import ChannelFile, DepartmentFile, Site, SystemFile, load_site, mistakes_of, protocol_of
 from contracts.toml_lines import Location
 
@@ -75,13 +76,23 @@ def _channels(city: Site, department: DepartmentFile, index: int, mistakes: list
         protocol, _ = protocol_of(channel)
         at = ("systems", index, "channels", number, protocol)
         try:
-            yield adapters[protocol](system, channel)
+            made = adapters[protocol](system, channel)
+            yield made if channel.gateway is None else in_front(made, _own_gateway(channel.gateway))
         except ValueError as whole:
             for below, error in _blame(adapters[protocol], system, channel) or [(None, whole)]:
                 where: Location = (
                     at if below is None else ("systems", index, "operations", below, "wire", channel.situation.value)
                 )
                 mistakes.extend(mistakes_of(root, file, error, where))
+
+
+def _own_gateway(module: str) -> Callable[[Gateway, Runtime], Gateway]:
+    """The function ``gateway`` of an installed module. Raises ValueError where there is none."""
+    try:
+        found: Callable[[Gateway, Runtime], Gateway] = import_module(module).gateway
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"gateway: no installed module {module} has a function gateway") from error
+    return found
 
 
 def _blame(make: Make, system: SystemFile, channel: ChannelFile) -> Sequence[tuple[int | None, ValueError]]:

@@ -48,13 +48,17 @@ def test_the_sample_city_has_all_that_it_says(city: Site) -> None:
         len({centre.district for centre in city.centres.values()}),
     ) == (211, 11, 16)
     assert len(city.departments) == len(FOLDERS) == len({department.code for department in city.departments})
-    assert len(city.items) == len(list(sample_site().glob("*/items/*.toml")))
+    systems = [system for department in city.departments for system in department.systems]
+    operations = [operation for system in systems for operation in system.operations]
+    assert (len(city.departments), len(systems), len(operations), len(city.items)) == (20, 29, 119, 80)
+    assert sum(item.case_type == "instant" for item in city.items) == 14
+    assert sum(item.applicant_type == "legal_person" for item in city.items) == 7
     assert len(city.code_lists["region9"].codes) == 211
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_every_department_has_the_same_file_names(city: Site, folder: Path) -> None:
-    names = {path.name for path in folder.iterdir()} - {"wsdl", "__pycache__", "gateway.py"}
+    names = {path.name for path in folder.iterdir()} - {"wsdl", "__pycache__", "__init__.py", "gateway.py"}
     owner = next(code for code, file in city.files.items() if file == f"{folder.name}/department.toml")
     owns_items = any(item.owner == owner for item in city.items)
     assert names == {"README.md", "department.toml"} | ({"items", "samples"} if owns_items else set())

@@ -1,0 +1,1 @@
+"""Public credit 经济信息化."""
