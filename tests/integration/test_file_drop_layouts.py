@@ -1,21 +1,27 @@
 """Every layout, over a real server, with a department that reads and writes it its own way."""
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
+import plugins
 from adapters.file_drop import FileDropGateway, make
-from contracts.catalogue import ResultKind
-from contracts.delivery import Completed, Decision, Outcome
+from contracts.catalogue import Operation, ReplyField, ResultKind
+from contracts.delivery import Completed, Decision, Delivery, Outcome
 from contracts.errors import CredentialsError, DeliveryError, PermanentError
+from contracts.site import load_site
+from contracts.situation import Situation
 from simulators.file_department import file_drop_table
 from simulators.file_forms import Form, Request, read_requests
 from simulators.ledger import Ledger
+from simulators.plausible import plausible
 from simulators.sftp import SftpDepartment, sftp_department
 from tests.file_layouts import LAYOUTS, delivery_with, system_with, table_of
 from tests.file_world import Place, batch_of, names
@@ -127,3 +133,72 @@ async def test_a_total_without_room_is_found_before_anything_leaves() -> None:
 
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFyIPvr6GyGCTQ3YWP9EYwsuYuOVfuZ6dBb1AbG9WKlD"
+
+SITE = load_site(Path(plugins.__file__).parent)
+CITY = {
+    system.key: system
+    for department in SITE.departments
+    for system in department.systems
+    if any(channel.file_drop is not None for channel in system.channels)
+}
+
+
+def plausible_delivery(operation: Operation, number: int) -> Delivery:
+    """A delivery of the operation with a value in every field."""
+    dice = random.Random(f"{operation.key}/{number}")
+    fields = {
+        one.name: plausible(
+            ReplyField(
+                name=one.name,
+                type=one.type,
+                width_bytes=min(one.width_bytes or 60, 2 * (one.max_length or 30)),
+                code_list=one.code_list,
+                columns=one.columns,
+            ),
+            dice,
+            SITE.code_lists,
+        )
+        for one in operation.request
+    }
+    return replace(delivery_with(), operation=operation.key, fields=fields)
+
+
+@pytest.mark.parametrize("key", CITY)
+async def test_every_file_exchange_of_the_sample_city_works_in_both_directions(tmp_path: Path, key: str) -> None:
+    system = CITY[key]
+    channel_file = next(one for one in system.channels if one.file_drop is not None)
+    place = Place(secrets=AnySecret())
+    with sftp_department(
+        system, root=tmp_path, password="x" * 8, result_delay_seconds=0.02, code_lists=SITE.code_lists, secret=str
+    ) as running:
+        async with make(system, channel_file).open(dict(running.place), place) as opened:
+            gateway = cast(FileDropGateway, opened)
+            carried = [one for one in system.operations if Situation.FILE_DROP in one.wire]
+            deliveries = [plausible_delivery(one, number) for one in carried for number in range(4)]
+            await gateway.deliver_batch(batch_of(*deliveries))
+            wanted = {one.id for one in deliveries}
+            found: dict[UUID, Outcome | DeliveryError] = {}
+            for _ in range(200):
+                found |= await once(gateway)
+                # A file without a control file has to stand still for a minute.
+                place.ahead += 61
+                if wanted <= found.keys():
+                    break
+                await asyncio.sleep(0.02)
+        assert running.department.problems == {}
+    assert found.keys() == wanted
+    assert not any(isinstance(outcome, DeliveryError) for outcome in found.values())
+
+
+async def once(gateway: FileDropGateway) -> Mapping[UUID, Outcome | DeliveryError]:
+    return {reply.delivery_id: reply.outcome async for replies in gateway.collect() for reply in replies}
+
+
+class AnySecret(dict[str, str]):
+    """Every secret is there: the login's, and the archives', which is its own name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return "x" * 8 if name.endswith("_sftp") else name
