@@ -5,59 +5,31 @@ the generator of the demo, replies are plausible values for the reply fields of 
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from adapters.field_map import JSON_FORM, RECORD_FORM, field_map
 from contracts.api import BadField
-from contracts.catalogue import Answers, Item, Operation, Purpose, Step, StepKind
+from contracts.catalogue import Answers, Item, Operation
 from contracts.delivery import AwaitingReply, Completed, Decision
 from contracts.envelope import CaseApplication
-from contracts.records import Fields, adapter, record
-from contracts.site import Site, load_site
+from contracts.records import Fields
+from contracts.site import load_site
 from contracts.situation import ChannelStatus, Situation
 from hub import outbox, results
-from hub.city import holds
 from hub.clock import calendar
 from hub.forms import Form, Stage, compile_form
 from hub.results import NewCase
 from hub.store.connection import Row
 from hub.systems import OpenChannel, Registered, Systems, register
-from simulators.cases import sample_case
 from simulators.plausible import plausible
 from tests.small_city import START, SmallCity
 
 TODAY = START.date()
 _LEASE = 86_400_000
 """Milliseconds: what is claimed here is sent some minutes of the city later."""
-
-_TRIES = 150
-"""Applications that are generated to find every way in which the conditions of an item can fall out together."""
-
-
-@record
-class Way:
-    """One way through an item: which of its conditions hold for an application, and that application.
-
-    ``skipped``: steps whose condition is false. ``person``: steps where nothing is sent, since the operation's ``needs`` is false.
-    """
-
-    item: Item
-    application: CaseApplication
-    skipped: frozenset[str]
-    person: frozenset[str]
-
-    @property
-    def name(self) -> str:
-        """For the name of a test."""
-        said = [f"without-{step}" for step in sorted(self.skipped)] + [
-            f"{step}-by-hand" for step in sorted(self.person)
-        ]
-        return "-".join([self.item.code, *said])
 
 
 class WholeCity(SmallCity):
@@ -149,76 +121,3 @@ def _opened(registered: Registered) -> Systems:
         if channel.status is ChannelStatus.SENDING
     }
     return Systems(registered=registered, channels=channels)
-
-
-def paths(site: Site) -> Iterator[Way]:
-    """Every item in every way in which its conditions can fall out, as generated applications show them."""
-    operations = {
-        (system.key, operation.key): operation
-        for department in site.departments
-        for system in department.systems
-        for operation in system.operations
-    }
-    for item in sorted(site.items, key=lambda item: item.code):
-        yield from _paths(site, item, operations)
-
-
-def _paths(site: Site, item: Item, operations: Mapping[tuple[str, str], Operation]) -> Sequence[Way]:
-    needs = {step.id: needed for step in item.steps if (needed := _needs(step, operations)) is not None}
-    conditions = {step.id: step.when for step in item.steps if step.when is not None}
-    found: dict[tuple[frozenset[str], frozenset[str]], Way] = {}
-    for number in range(1, _TRIES if needs or conditions else 2):
-        data = sample_case(site, item, seed=1, number=number, today=TODAY)
-        application = adapter(CaseApplication).validate_python(data.application)
-        context = {"applicant": application.applicant, "agent": application.agent, "form": application.form}
-        skipped = frozenset(name for name, condition in conditions.items() if not holds(condition, context))
-        person = frozenset(name for name, needed in needs.items() if not holds(needed, context)) - skipped
-        papers = (*application.materials, *data.missing)
-        found.setdefault(
-            (skipped, person),
-            Way(item=item, application=replace(application, materials=papers), skipped=skipped, person=person),
-        )
-    return list(found.values())
-
-
-def _needs(step: Step, operations: Mapping[tuple[str, str], Operation]) -> str | None:
-    operation = operations.get((step.system or "", step.operation or ""))
-    return operation.needs if operation else None
-
-
-def lead_to_the_end(city: WholeCity, path: Way, case_no: str, decision: Decision) -> None:
-    """Do whatever is to do, until nothing is: people end their tasks, departments answer; the deciding step says ``decision``."""
-    item = path.item
-    definitions = {step.id: step for step in item.steps}
-    for _ in range(200):
-        city.later(minutes=1)
-        due, tasks = city.due(case_no), city.tasks(case_no)
-        if not due and not tasks:
-            return
-        for delivery in due:
-            assert_minimal(city, delivery)
-            decides = delivery["step"] == item.decides
-            deciding = city.operation(delivery).purpose is Purpose.DECIDE
-            city.deliver(delivery, decision if decides else Decision.GRANTED if deciding else Decision.DONE)
-            city.later(minutes=1)
-        for task in tasks:
-            said = decision if task["step"] == item.decides else Decision.DONE
-            more: dict[str, Any] = {"reason_code": "样例"} if said is Decision.REFUSED else {}
-            if task["kind"] == "decide":
-                step = definitions[task["step"]]
-                asked = city.city.operation(str(step.system), str(step.operation))
-                more["fields"] = city.reply_fields(asked, task["id"])
-            assert (task["kind"] == "decide") == (task["step"] in path.person)
-            assert definitions[task["step"]].kind is StepKind.CENTRE or task["kind"] in ("decide", "notify")
-            city.complete(task["id"], decision=said.value, **more)
-            city.later(minutes=1)
-    raise AssertionError("the case goes round in circles")
-
-
-def assert_minimal(city: WholeCity, delivery: Row) -> None:
-    """Exactly the fields of the operation, all that it requires among them, in a form that its channels can carry."""
-    operation, fields = city.operation(delivery), city.fields(delivery)
-    assert fields.keys() <= {field.name for field in operation.request}
-    assert fields.keys() >= {field.name for field in operation.request if field.required}
-    for form in (JSON_FORM, RECORD_FORM):
-        field_map(operation, form=form).to_wire(fields)

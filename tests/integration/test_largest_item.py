@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
@@ -11,7 +10,9 @@ from contracts.delivery import Completed, Decision
 from contracts.site import load_site
 from hub.states import StepState
 from plugins.toml_departments import sample_site
-from tests.whole_city import Way, WholeCity, lead_to_the_end, paths
+from tests.small_city import START
+from tests.ways import Way, lead_to_the_end, ways
+from tests.whole_city import WholeCity
 
 SITE = load_site(sample_site())
 ITEM = next(item for item in SITE.items if item.code == "FG001")
@@ -22,15 +23,22 @@ NOTHING: dict[str, JsonValue] = {"found": False}
 @pytest.fixture(scope="module")
 def way() -> Way:
     """Its only way: no step of it has a condition."""
-    (found,) = [way for way in paths(SITE) if way.item.code == ITEM.code]
+    (found,) = [way for way in ways(SITE) if way.item.code == ITEM.code]
     return found
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeCity]:
+    """One database for all of its cases."""
+    city = WholeCity(tmp_path_factory.mktemp("city"), sample_site())
+    yield city
+    city.close()
+
+
 @pytest.fixture
-def city(tmp_path: Path) -> Iterator[WholeCity]:
-    whole = WholeCity(tmp_path, sample_site())
-    yield whole
-    whole.close()
+def city(whole: WholeCity) -> WholeCity:
+    whole.now = START
+    return whole
 
 
 def sources_asked(city: WholeCity, way: Way) -> str:
