@@ -37,42 +37,20 @@ What the encoding lacks follows ``on_unencodable``: ``refuse``, ``substitute`` (
 """
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from string import Formatter
 from typing import Annotated, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from adapters.control_files import Item
+from adapters.file_names import file_name, plain_pattern
 from adapters.file_totals import Totals
 from adapters.sftp_session import parse_host_key
 from adapters.strict_tables import Strict
 from adapters.text_encodings import Encoding
 
 Role: TypeAlias = Literal["reference", "operation", "code", "happened_at", "wanted", "fields"]
-
-_DATE_PARTS = {
-    "%Y": r"\d{4}",
-    "%y": r"\d{2}",
-    "%m": r"\d{2}",
-    "%d": r"\d{2}",
-    "%H": r"\d{2}",
-    "%M": r"\d{2}",
-    "%S": r"\d{2}",
-    "%j": r"\d{3}",
-}
-
-
-def _pattern(text: str) -> str:
-    """A file name with ``{date:...}`` and ``{seq:...}``; it may not leave its folder."""
-    _name_expression(text)
-    if "/" in text or "\\" in text or text.startswith((".", "-")):
-        raise ValueError("a pattern is a plain file name")
-    if "{seq" not in text:
-        raise ValueError("a pattern needs {seq:03d}, or two files of a day would share a name")
-    return text
 
 
 def _folder(text: str) -> str:
@@ -94,7 +72,7 @@ def _host_key(text: str) -> str:
     return text
 
 
-Pattern: TypeAlias = Annotated[str, AfterValidator(_pattern)]
+Pattern: TypeAlias = Annotated[str, AfterValidator(plain_pattern)]
 Folder: TypeAlias = Annotated[str, AfterValidator(_folder)]
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -132,7 +110,8 @@ class Out(Strict):
 class Back(Strict):
     """Where result files lie. Done and quarantine folders must not be ``dir`` itself.
 
-    Without a control file, a file is taken when its size and time stand still for ``stable_seconds``. ``header`` and
+    Without a control file, a file is taken when its trailer proves it whole, or else when its size and time stand still for
+    ``stable_seconds``. ``header`` and
     ``trailer`` are those of the files that go out, where nothing else is said. ``code_width`` and ``wanted_width`` are bytes, for
     layouts that count them.
     """
@@ -243,11 +222,6 @@ def secrets_of(table: FileDropTable) -> tuple[str, ...]:
     return (str(password.get("secret")),) if isinstance(password, dict) else ()
 
 
-def file_name(pattern: str, at: datetime, sequence: int, zone: str) -> str:
-    """The name of a file that was sealed ``at``, in the local time of ``zone``."""
-    return pattern.format(date=at.astimezone(ZoneInfo(zone)), seq=sequence)
-
-
 def out_name(table: FileDropTable, at: datetime, sequence: int) -> str:
     """The name under which the batch that was sealed ``at`` goes out."""
     largest = table.out.sequence_max
@@ -255,38 +229,7 @@ def out_name(table: FileDropTable, at: datetime, sequence: int) -> str:
     return file_name(table.out.pattern, at, number, table.timezone)
 
 
-def name_matcher(pattern: str) -> re.Pattern[str]:
-    """What tells the names of a pattern from all others. Digits only where it has fields, so no name can leave its folder."""
-    return re.compile(_name_expression(pattern), re.ASCII)
-
-
 def control_name(name: str, control: ControlFile) -> str:
     """The name of the control file beside ``name``."""
     stem, dot, _ = name.rpartition(".")
     return (stem if dot else name) + control.suffix
-
-
-def _name_expression(pattern: str) -> str:
-    parts: list[str] = []
-    for literal, field, spec, conversion in Formatter().parse(pattern):
-        parts.append(re.escape(literal))
-        if field is None:
-            continue
-        if conversion or field not in {"date", "seq"}:
-            raise ValueError("a pattern knows {date:%Y%m%d} and {seq:03d}, nothing else")
-        parts.append(_date_expression(spec or "") if field == "date" else _sequence_expression(spec or ""))
-    return "".join(parts)
-
-
-def _date_expression(spec: str) -> str:
-    pieces: Sequence[str] = re.findall(r"%.|[^%]", spec)
-    if not spec or any(piece.startswith("%") and piece not in _DATE_PARTS for piece in pieces):
-        raise ValueError(f"a date in a pattern is made of {' '.join(_DATE_PARTS)}")
-    return "".join(_DATE_PARTS.get(piece, re.escape(piece)) for piece in pieces)
-
-
-def _sequence_expression(spec: str) -> str:
-    width = re.fullmatch(r"0?(\d?)d", spec)
-    if width is None:
-        raise ValueError("a sequence in a pattern is written {seq:03d}")
-    return rf"\d{{{width[1] or 1},}}"

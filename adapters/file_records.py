@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.field_map import RECORD_FORM, FieldMap, field_map, outcome_of
 from adapters.file_drop_table import FileDropTable, Role, secrets_of
+from adapters.file_totals import proves_whole
 from adapters.record_columns import code_of, operation_place, reply_columns, request_columns
 from adapters.record_files import layout
 from adapters.record_layout import Columns, Format
@@ -39,7 +40,10 @@ class Carried:
 
 @record
 class Exchange:
-    """A channel's table, checked against its system and compiled once. ``secrets``: what sealing a file needs to know."""
+    """A channel's table, checked against its system and compiled once. ``secrets``: what sealing a file needs to know.
+
+    ``ends_itself``: a file that comes back proves by its own last record that nothing is missing.
+    """
 
     system: SystemFile
     table: FileDropTable
@@ -49,6 +53,7 @@ class Exchange:
     incoming: Format
     tells_operation: bool
     secrets: tuple[str, ...]
+    ends_itself: bool
 
 
 def exchange(system: SystemFile, table: FileDropTable) -> Exchange:
@@ -83,6 +88,7 @@ def exchange(system: SystemFile, table: FileDropTable) -> Exchange:
         incoming=_layout(table, reply_columns(system, table, [one.operation for one in carried.values()]), back),
         tells_operation=place is not None,
         secrets=secrets_of(table),
+        ends_itself=proves_whole(table.back.trailer or table.trailer),
     )
 
 

@@ -67,6 +67,11 @@ def check_declared(header: Totals | None, trailer: Totals | None, fee_cents_per_
             raise ValueError("amount_cents needs sum_of, a column of cents, or the channel's fee_cents_per_row")
 
 
+def proves_whole(trailer: Totals | None) -> bool:
+    """Whether a file with that trailer cannot end too early unnoticed."""
+    return trailer is not None and any(one.name == "rows" or one.name in _OF_WHAT_IS_BEFORE for one in trailer.fields)
+
+
 def digest_of(kind: Digest, content: bytes) -> str:
     """Lower-case hex. Departments ask for MD5 against accidents of transport; SHA-256 and SM3 are there for those who can."""
     if kind == "sm3":

@@ -12,7 +12,8 @@ its replies are committed; if the hub dies before that, the file is read again a
 from collections.abc import AsyncIterator, Sequence
 
 from adapters.control_files import read_verified
-from adapters.file_drop_table import control_name, name_matcher
+from adapters.file_drop_table import control_name
+from adapters.file_names import name_matcher
 from adapters.file_records import Exchange, reply_of
 from adapters.file_totals import FileFacts
 from adapters.record_verdicts import FileRejected, Line
@@ -36,6 +37,7 @@ class ResultInbox:
         self._runtime = runtime
         self._matcher = name_matcher(self._back.pattern)
         self._seen: dict[str, tuple[int, float, float]] = {}
+        self._early: frozenset[str] = frozenset()
 
     async def collect(self) -> AsyncIterator[Sequence[Reply]]:
         """One sequence a file, by name. Raises DeliveryError when the department cannot be reached.
@@ -68,7 +70,10 @@ class ResultInbox:
     async def _ready(self, listed: dict[str, tuple[int, float]]) -> Sequence[str]:
         names = sorted(name for name in listed if self._matcher.fullmatch(name))
         if self._back.control_file is None:
-            return self._stable(listed, names)
+            standing = self._stable(listed, names)
+            # A trailer proves more than standing still does; until it is there and true, the file may still grow.
+            self._early = frozenset(names).difference(standing) if self._spec.ends_itself else frozenset()
+            return [name for name in names if name in standing or name in self._early]
         await self._finish_archiving(listed, names)
         return [name for name in names if await self._is_marked(name, listed)]
 
@@ -106,15 +111,20 @@ class ResultInbox:
                 raise
             await self._set_aside(name, "too_large", TOO_LARGE)
             return None
-        if await self._was_done(name, content):
+        early = name in self._early
+        if not early and await self._was_done(name, content):
             return None
+        facts = FileFacts(name=name, secret=self._runtime.secret)
+        items = control.content if control else ()
         try:
-            items = control.content if control else ()
-            facts = FileFacts(name=name, secret=self._runtime.secret)
-            return read_verified(self._spec.incoming, content, name=name, items=items, control=proof, facts=facts)
+            lines = await self._runtime.in_thread(
+                read_verified, self._spec.incoming, content, name=name, items=items, control=proof, facts=facts
+            )
         except FileRejected as error:
-            await self._set_aside(name, error.code, error.detail)
+            if not early:
+                await self._set_aside(name, error.code, error.detail)
             return None
+        return None if early and await self._was_done(name, content) else lines
 
     async def _was_done(self, name: str, content: bytes) -> bool:
         done = f"{self._back.done_dir}/{name}"

@@ -30,10 +30,12 @@ SECRETS = {"sftp_password": "onedoor", "zip_password": "样例 Passw0rd"}
 SHARES = {ResultKind.REFUSED: 0.3, ResultKind.RETURNED: 0.2}
 
 
-async def collected(gateway: FileDropGateway, wanted: set[UUID]) -> Mapping[UUID, Outcome | DeliveryError]:
+async def collected(
+    gateway: FileDropGateway, wanted: set[UUID], seconds: float = 15
+) -> Mapping[UUID, Outcome | DeliveryError]:
     """Ask as the hub does until every delivery has been answered."""
     found: dict[UUID, Outcome | DeliveryError] = {}
-    end = time.monotonic() + 15
+    end = time.monotonic() + seconds
     while wanted - found.keys() and time.monotonic() < end:
         async for replies in gateway.collect():
             found |= {reply.delivery_id: reply.outcome for reply in replies}
@@ -133,6 +135,38 @@ async def test_a_total_without_room_is_found_before_anything_leaves() -> None:
 
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFyIPvr6GyGCTQ3YWP9EYwsuYuOVfuZ6dBb1AbG9WKlD"
+
+
+async def test_a_file_whose_trailer_is_not_there_yet_is_left_alone_until_it_stands_still(tmp_path: Path) -> None:
+    table = table_of("fixed GBK")
+    system = system_with({**table, "back": {**table["back"], "stable_seconds": 60}})
+    place = Place(secrets=SECRETS)
+    with sftp_department(system, root=tmp_path, result_delay_seconds=0) as running:
+        channel = make(system, system.channels[0])
+        async with channel.open(dict(running.place), place) as opened:
+            gateway = cast(FileDropGateway, opened)
+            delivery = delivery_with()
+            await gateway.deliver_batch(batch_of(delivery))
+            # Nobody has to wait for a minute.
+            assert await collected(gateway, {delivery.id}, seconds=5)
+            (whole,) = names(tmp_path / "back/done")
+            content = (tmp_path / "back/done" / whole).read_bytes()
+            growing = tmp_path / "back" / whole.replace(".0", ".9")
+            growing.write_bytes(content[:-10])
+            assert await once(gateway) == {}
+            assert names(tmp_path / "back") == [growing.name]
+            growing.write_bytes(content)
+            assert len(await once(gateway)) == 1
+            # What was done before is recognised whether it came early or not; what never ends is set aside.
+            (tmp_path / "back" / whole).write_bytes(content)
+            assert await once(gateway) == {}
+            assert names(tmp_path / "back") == []
+            growing.write_bytes(content[:-10])
+            assert await once(gateway) == {}
+            place.ahead += 61
+            assert await once(gateway) == {}
+    assert len(names(tmp_path / "back/quarantine")) == 2
+
 
 SITE = load_site(Path(plugins.__file__).parent)
 CITY = {
