@@ -1,7 +1,7 @@
 """What a unit of work must know of its city: catalogue, operations, calendar, keys. Nothing here changes while it runs."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -10,7 +10,7 @@ from typing import Any, cast
 import jmespath
 
 from contracts.api import BadField
-from contracts.catalogue import Item, Operation
+from contracts.catalogue import Column, Item, Operation
 from contracts.envelope import CaseApplication
 from contracts.errors import OnedoorError
 from contracts.records import Fields, record
@@ -123,9 +123,21 @@ def holds(condition: str | None, context: Mapping[str, Any]) -> bool:
 
 
 def minimised(operation: Operation, context: Mapping[str, Any]) -> Fields:
-    """Only the fields of the operation's allow-list; optional ones that are absent are left out."""
-    found = {field.name: source(field.source)(context) for field in operation.request}
+    """Only the fields and columns of the operation's allow-list; optional ones that are absent are left out."""
+    found = {field.name: _only_columns(source(field.source)(context), field.columns) for field in operation.request}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _only_columns(value: Any, columns: Sequence[Column]) -> Any:
+    """Of the rows of a table, the columns that the operation names, under the names that it gives them."""
+    if not columns or not isinstance(value, list):
+        return value
+    return [_row(line, columns) if isinstance(line, Mapping) else line for line in value]
+
+
+def _row(line: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
+    found = {column.name: source(column.source or column.name)(line) for column in columns}
+    return {name: cell for name, cell in found.items() if cell is not None}
 
 
 def milliseconds(at: datetime) -> int:
