@@ -35,3 +35,12 @@ def test_a_term_of_the_glossary_is_explained_once() -> None:
     terms = [term for term in rows if term != "中文"]
     assert terms
     assert len(terms) == len(set(terms))
+
+
+def test_every_test_that_the_list_of_traps_names_exists() -> None:
+    named = re.findall(
+        r"`((?:unit|integration|acceptance)/\w+\.py)::(\w+)`", (CHECKOUT / "tests/README.md").read_text("utf-8")
+    )
+    assert len(named) >= 14
+    missing = [test for file, test in named if f"def {test}(" not in (CHECKOUT / "tests" / file).read_text("utf-8")]
+    assert not missing
