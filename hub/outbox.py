@@ -29,6 +29,11 @@ class Claims:
     next_at: int | None
 
 
+_FROZEN = "EXISTS (SELECT 1 FROM batch b WHERE b.region = d.region AND b.id = d.batch AND b.state = 'sealed')"
+"""Whether a delivery goes again only with its whole batch. Once a batch has arrived its members part: a file sent again for the
+sake of one would bring the others to the department a second time, and no attempt would say so."""
+
+
 def claim(
     connection: Connection,
     city: City,
@@ -40,9 +45,9 @@ def claim(
     *,
     batched: bool = False,
 ) -> Claims:
-    """Claim up to ``limit`` due deliveries, oldest first. With ``batched`` those already frozen into a batch stay out."""
+    """Claim up to ``limit`` due deliveries, oldest first. With ``batched`` those frozen into a batch that has yet to arrive stay out."""
     key = {"region": city.region, "system": system, "situation": city.system(system).sending.value}
-    outside = " AND d.batch IS NULL" if batched else ""
+    outside = f" AND NOT {_FROZEN}" if batched else ""
     rows = connection.rows(
         f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
         f" WHERE d.region = :region AND d.system = :system AND d.state = 'due' AND d.next_at <= :at{outside}"
@@ -67,8 +72,8 @@ def claim(
 def claim_batch(connection: Connection, city: City, system: str, by: str, at: int, lease_until: int) -> tuple[Row, ...]:
     """The due members of the oldest sealed batch that must go again; none when there is no such batch."""
     first = connection.row(
-        "SELECT batch FROM delivery WHERE region = :region AND system = :system AND state = 'due' AND next_at <= :at"
-        " AND batch IS NOT NULL ORDER BY next_at, id LIMIT 1",
+        f"SELECT d.batch FROM delivery d WHERE d.region = :region AND d.system = :system AND d.state = 'due'"  # noqa: S608 - constant parts
+        f" AND d.next_at <= :at AND {_FROZEN} ORDER BY d.next_at, d.id LIMIT 1",
         {"region": city.region, "system": system, "at": at},
     )
     if first is None:
@@ -200,8 +205,8 @@ def batch_due(connection: Connection, city: City, system: str, at: int) -> Batch
     """What waits outside a batch."""
     key = {"region": city.region, "system": system, "at": at}
     counted = connection.row(
-        "SELECT count(*) AS waiting, min(next_at) AS oldest FROM delivery WHERE region = :region AND system = :system"
-        " AND state = 'due' AND next_at <= :at AND batch IS NULL",
+        f"SELECT count(*) AS waiting, min(d.next_at) AS oldest FROM delivery d WHERE d.region = :region"  # noqa: S608 - constant parts
+        f" AND d.system = :system AND d.state = 'due' AND d.next_at <= :at AND NOT {_FROZEN}",
         key,
     )
     lane = connection.row("SELECT last_cut_off FROM lane WHERE region = :region AND system = :system", key)

@@ -294,6 +294,29 @@ async def test_a_batch_is_sealed_when_it_is_full_and_resent_with_the_same_bytes(
     assert closed == {"state": "closed"}
 
 
+async def test_a_replayed_member_of_a_file_that_arrived_travels_without_the_others(tmp_path: Path) -> None:
+    """The whole file again would bring the others to the department twice, and no attempt of theirs would say so."""
+    gateway = Batched(lambda batch: {delivery.id: AwaitingReply() for delivery in batch.deliveries})
+    channel = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2, max_wait_seconds=0.1))
+    async with scripted_hub(tmp_path, file=channel) as hub:
+        case, other = await submit(hub, "FILE1"), await submit(hub, "FILE1")
+        await settled(hub, ["waiting"] * 2, case, other)
+        refused, kept = gateway.batches[0].deliveries
+        await reply(hub, refused, PermanentError("format"))
+        await settled(hub, ["dead", "waiting"])
+        await hub.commit(
+            "replay", lambda c: results.operate(c, hub.city, str(refused.id), "replay", "staff", hub.now_ms())
+        )
+        await settled(hub, ["waiting"] * 2, case, other)
+        tries = await rows(hub, "SELECT delivery, count(*) AS tries FROM attempt GROUP BY delivery")
+    assert [[delivery.id for delivery in batch.deliveries] for batch in gateway.batches] == [
+        [refused.id, kept.id],
+        [refused.id],
+    ]
+    assert [batch.sequence for batch in gateway.batches] == [1, 2]
+    assert {row["delivery"]: row["tries"] for row in tries} == {str(refused.id): 2, str(kept.id): 1}
+
+
 async def test_a_member_without_a_verdict_is_unknown_and_the_others_are_not(tmp_path: Path) -> None:
     gateway = Batched(lambda batch: {batch.deliveries[0].id: AwaitingReply()})
     channel = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2), resend_is_safe=False)
