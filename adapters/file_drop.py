@@ -126,8 +126,9 @@ class FileDropGateway:
         await self._place(name, content)
         crash_point("put.before_control")
         if table.control_file is not None:
+            rows = len(batch.deliveries) if batch.members is None else batch.members
             try:
-                await self._place(*_control(table.control_file, name, content, len(batch.deliveries)))
+                await self._place(*_control(table.control_file, name, content, rows))
             except DeliveryError as error:
                 # The file itself stands under its final name: a careless department may have taken it.
                 raise OutcomeUnknownError(error.code, "the file is there, its control file is not") from error

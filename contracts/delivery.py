@@ -124,7 +124,8 @@ class NotFound:
 class Batch:
     """Deliveries that travel together, frozen when sealed. May be empty where the partner expects a file anyway.
 
-    ``sequence`` counts 1, 2, 3 .. per channel and never repeats; ``payload`` is what ``BatchGateway.seal`` returned.
+    ``sequence`` counts 1, 2, 3 .. per channel and never repeats; ``payload`` is what ``BatchGateway.seal`` returned. When it is sent
+    again ``deliveries`` are only those whose end is still open; ``members`` is how many the payload holds, None: as many.
     """
 
     id: UUID
@@ -133,6 +134,7 @@ class Batch:
     sealed_at: datetime
     deliveries: Sequence[Delivery]
     payload: bytes | None = None
+    members: int | None = None
 
 
 @record

@@ -20,7 +20,7 @@ from contracts.situation import Situation
 from hub import batches, clock, metrics, outbox, retry
 from hub.city import milliseconds, moment
 from hub.core import Core
-from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, enquired, lapsed
+from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, begin_again, enquired, lapsed
 from hub.retry import History, Next
 from hub.store.connection import Connection, Row
 
@@ -299,24 +299,29 @@ async def _again(
     stored = await core.read(lambda c: batches.find(c, core.city, name))
     assert stored is not None
     content = await core.runtime.in_thread(core.blobs.get, stored["blob"])
-    begun = []
-    for row in rows:
-        try:
-            begun.append(await core.commit("begin_again", _beginning(core, row, situation, name)))
-        except LeaseLost:
-            continue
+    begun = await core.commit("begin_again", _beginning_again(core, rows, situation, name)) if rows else []
+    if rows and not begun:
+        return None
+    tried = {one.delivery for one in begun}
     batch = Batch(
         id=UUID(name),
         system=stored["system"],
         sequence=stored["sequence"],
         sealed_at=moment(stored["sealed_at"]),
-        deliveries=tuple(to_delivery(core, row, situation) for row in rows),
+        deliveries=tuple(to_delivery(core, row, situation) for row in rows if row["id"] in tried),
+        members=stored["members"],
     )
     return await _send(core, batch, begun, content, gateway, seconds)
 
 
 def _beginning(core: Core, row: Row, situation: Situation, batch: str | None) -> Callable[[Connection], Begun]:
     return lambda connection: begin(connection, core.city, row, situation.value, core.now_ms(), batch=batch)
+
+
+def _beginning_again(
+    core: Core, rows: Sequence[Row], situation: Situation, batch: str
+) -> Callable[[Connection], list[Begun]]:
+    return lambda connection: begin_again(connection, core.city, rows, situation.value, batch, core.now_ms())
 
 
 async def _send(

@@ -4,7 +4,7 @@ Every function runs inside one unit of the writer: it locks the case row first (
 what the tables of ``hub.states`` allow, and writes the journal in the same transaction.
 
     reception   a new case, the events of a centre or an applicant, the passing of time
-    outcomes    attempts begun and ended, enquiries
+    outcomes    attempts begun and ended, enquiries; ``resent`` a batch that goes again
     verdicts    what an outcome or a reply makes of its delivery
     tasks       what a person completes; ``sheets`` the paper, ``operations`` what an operator does
     steps       what opens next; ``cases`` where that puts the case; ``casework`` the case in hand
@@ -15,6 +15,7 @@ from hub.results.errors import IdConflict, LeaseLost, NotAllowed, NotFoundHere, 
 from hub.results.operations import hold_due, hold_lane, operate, release_lane
 from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended, begin, enquired, lapsed
 from hub.results.reception import NewCase, event, receive, time_passed
+from hub.results.resent import begin_again
 from hub.results.sheets import Print, count_print, find_sheet
 from hub.results.tasks import complete, find_task, release, reserve, skip
 from hub.results.verdicts import reply
@@ -33,6 +34,7 @@ __all__ = [
     "Print",
     "attempt_ended",
     "begin",
+    "begin_again",
     "complete",
     "count_print",
     "enquired",

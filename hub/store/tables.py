@@ -224,6 +224,7 @@ class AttemptRow(SQLModel, table=True):
     started_at: int = Field(sa_column=_time())
     ended_at: int | None = Field(default=None, sa_column=_time(optional=True))
     error_code: str | None = None
+    __table_args__ = (Index("attempt_by_batch", "region", "batch", sqlite_where=text("batch IS NOT NULL")),)
 
 
 class ReplyRow(SQLModel, table=True):

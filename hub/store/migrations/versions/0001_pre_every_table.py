@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("region", "delivery", "number"),
     )
+    op.create_index("attempt_by_batch", "attempt", ["region", "batch"], sqlite_where=sa.text("batch IS NOT NULL"))
     op.create_table(
         "batch",
         _column("region", sa.String()),
