@@ -32,7 +32,7 @@ from hub.clock import calendar
 from hub.core import Core, Readers
 from hub.forms import Stage, compile_form
 from hub.keys import Keys, read_key
-from hub.lanes import Lane
+from hub.lanes import NOT_OPEN, Lane
 from hub.runtime import RealRuntime
 from hub.settings import Settings
 from hub.store import schema
@@ -186,7 +186,9 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
     for system in hub.city.systems:
         opened = hub.systems.sending(system)
         if opened is not None:
-            hub.lanes[system] = Lane(hub, opened, held.get(system))
+            lane = hub.lanes[system] = Lane(hub, opened, held.get(system))
+            if lane.held == NOT_OPEN and opened.gateway is not None:
+                await lane.release("hub")
 
     def wake(system: str, at: int) -> None:
         lane = hub.lanes.get(system)

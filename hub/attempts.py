@@ -22,13 +22,13 @@ from hub.city import milliseconds, moment
 from hub.core import Core
 from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, begin_again, enquired, lapsed
 from hub.retry import History, Next
-from hub.store.connection import Connection, Row
+from hub.store.connection import Connection, Row, StoreUnavailable
 
 log = structlog.get_logger("onedoor.attempts")
 T = TypeVar("T")
 
 GRACE_SECONDS = 1.0
-"""What a cancelled gateway has to give up; after that it is left behind, and its slot with it."""
+"""What a cancelled gateway has to give up; after that it is left behind and its slot given to the next."""
 
 
 @record
@@ -56,7 +56,7 @@ class Planner:
         return retry.Policy(
             first_seconds=wait.first_seconds,
             longest_seconds=wait.cap_seconds,
-            max_attempts=self.core.city.system(system).max_attempts,
+            max_attempts=self.core.city.facts(system).max_attempts,
         )
 
     def _next_open(self, system: str) -> Callable[[datetime], datetime]:
@@ -153,8 +153,8 @@ async def attempt(core: Core, row: Row, gateway: Gateway, situation: Situation, 
                 payload=payload if delivery.payload is None else None,
             ),
         )
-    except LeaseLost:
-        return None
+    except LeaseLost as lost:
+        return lost
     if refused is not None:
         result: Outcome | BaseException = refused
     else:
@@ -177,9 +177,18 @@ async def settle(core: Core, begun: Begun, result: Outcome | BaseException, syst
     known = isinstance(result, DeliveryError | Completed | Returned | AwaitingReply)
     metrics.ATTEMPTS.labels(system, ended if known else "bug").inc()
     planner = Planner(core=core)
-    return await core.commit(
-        "end_attempt", lambda connection: attempt_ended(connection, core.city, begun, result, planner, core.now_ms())
-    )
+
+    def ended_unit(connection: Connection) -> Change:
+        return attempt_ended(connection, core.city, begun, result, planner, core.now_ms())
+
+    while True:
+        try:
+            return await core.commit("end_attempt", ended_unit)
+        except StoreUnavailable:
+            # What the department did must not be forgotten because the disk is full for a moment.
+            if core.writer.failed:
+                raise
+            await asyncio.sleep(0.5)
 
 
 def _prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseException | None]:
@@ -228,9 +237,20 @@ async def seal_and_send(
             sealed_at=moment(core.now_ms()),
             deliveries=tuple(delivery for _, delivery in members),
         )
-        content = gateway.seal(batch)
+        try:
+            content = gateway.seal(batch)
+        except BaseException as refused:  # noqa: BLE001 - a plugin's mistake concerns this batch only
+            for row, _ in members:
+                await _refuse(core, row, situation, refused)
+            return refused
         key = await core.runtime.in_thread(core.blobs.put, content)
-        begun = await core.commit("seal_batch", _sealing(core, batch, members, content, key, situation))
+        try:
+            begun = await core.commit("seal_batch", _sealing(core, batch, members, content, key, situation))
+        except LeaseLost as lost:  # a reply or a withdrawal was faster: seal again without that member
+            members = [(row, delivery) for row, delivery in members if row["id"] != str(lost)]
+            if rows and not members:
+                return None
+            continue
         if begun is not None:
             return await _send(core, batch, begun, content, gateway, seconds)
 

@@ -38,6 +38,12 @@ def find(connection: Connection, city: City, batch: str) -> Row | None:
     )
 
 
+def is_sealed(connection: Connection, city: City, batch: str) -> bool:
+    """Whether the batch still waits to get through."""
+    row = find(connection, city, batch)
+    return row is not None and row["state"] == BatchState.SEALED
+
+
 def move(connection: Connection, city: City, row: Row, state: BatchState, at: int) -> None:
     """Move a batch; a state it already has is left alone. Raises IllegalTransition."""
     if row["state"] == state:

@@ -73,6 +73,24 @@ class City:
         except KeyError as error:
             raise NotReceivable(f"item {code} version {version} is not in the catalogue: import it first") from error
 
+    def facts(self, name: str) -> SystemFacts:
+        """The system; one that is gone (its plugin is broken or was removed) can neither be asked nor trusted with a resend."""
+        try:
+            return self.system(name)
+        except NotReceivable:
+            return SystemFacts(
+                name=name,
+                department="",
+                department_name="",
+                operations={},
+                sending=Situation.PAPER,
+                resend_is_safe=False,
+                can_enquire=False,
+                reply_within_ms=None,
+                max_attempts=1,
+                successor=None,
+            )
+
     def system(self, name: str) -> SystemFacts:
         """The system, or the successor that a retired one names. Raises NotReceivable."""
         seen = set()

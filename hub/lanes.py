@@ -18,6 +18,7 @@ from hub import attempts, clock, metrics, outbox, results
 from hub.admission import Breaker, Rate
 from hub.city import milliseconds, moment
 from hub.core import Core
+from hub.results import LeaseLost
 from hub.store.connection import Row, StoreUnavailable
 from hub.systems import OpenChannel, is_batching
 
@@ -25,6 +26,9 @@ log = structlog.get_logger("onedoor.lanes")
 
 PREFETCH = 16
 """Claims at hand beyond what is in flight: claiming singly costs five times as much, claiming hundreds costs memory."""
+
+NOT_OPEN = "not_open"
+"""Why a lane is held whose channel could not be opened; the next start that can open it lets it go."""
 
 LOOK_SECONDS = 5.0
 """A lane looks at its queue at least that often (real seconds), whatever it was or was not told."""
@@ -75,6 +79,10 @@ class Lane:
             except StoreUnavailable as error:
                 log.warning("store_unavailable", system=self.system, why=str(error))
                 wait = 1.0
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, this lane must go on
+                log.error("lane_stumbled", system=self.system, error=type(error).__name__)
+                metrics.BUGS.labels("lane").inc()
+                wait = 1.0
             if wait > 0:
                 await self._sleep(wait)
 
@@ -88,6 +96,8 @@ class Lane:
     async def _turn(self) -> float:
         """Start what may start; returns real seconds until the next look unless woken."""
         gateway = self.opened.gateway
+        if gateway is None and self.held is None:
+            await self.hold("hub", NOT_OPEN)
         if self.held is not None or gateway is None:
             await self._hold_due(self.held)
             return LOOK_SECONDS
@@ -101,6 +111,9 @@ class Lane:
             return await self._batch_turn(gateway)
         if len(self.claimed) < room:
             await self._claim(room)
+            if self._is_held():  # meanwhile
+                await self._give_back()
+                return 0.0
         started = 0
         while self.claimed and started < room:
             row = self.claimed.popleft()
@@ -114,6 +127,9 @@ class Lane:
             await self.core.commit(
                 "hold_due", lambda c: results.hold_due(c, self.core.city, self.system, why, self.core.now_ms())
             )
+
+    def _is_held(self) -> bool:
+        return self.held is not None
 
     def _room(self) -> int:
         room = self.concurrency - self.in_flight
@@ -168,6 +184,8 @@ class Lane:
 
     async def _judge(self, error: BaseException | None) -> None:
         """Tell the breaker; a refused login holds the whole lane."""
+        if isinstance(error, LeaseLost):
+            return  # nobody was asked anything
         if isinstance(error, CredentialsError):
             log.error("lane_held", system=self.system, why=error.code)
             await self.hold("hub", "credentials")

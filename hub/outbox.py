@@ -54,10 +54,7 @@ def claim(
         " ORDER BY d.next_at, d.id LIMIT :limit",
         {**key, "at": at, "limit": limit},
     )
-    ours = [row for row in rows if row["send_before"] > at]
-    for row in rows:
-        if row["send_before"] <= at:
-            too_late(connection, city, row, at)
+    ours = _in_time(connection, city, rows, at)
     _mark_claimed(connection, city, ours, by, at, lease_until)
     later = None
     if len(rows) < limit:
@@ -83,8 +80,17 @@ def claim_batch(connection: Connection, city: City, system: str, by: str, at: in
         " WHERE d.region = :region AND d.batch = :batch AND d.state = 'due' ORDER BY d.id",
         {"region": city.region, "batch": first["batch"], "situation": city.system(system).sending.value},
     )
-    _mark_claimed(connection, city, rows, by, at, lease_until)
-    return tuple(rows)
+    ours = _in_time(connection, city, rows, at)
+    _mark_claimed(connection, city, ours, by, at, lease_until)
+    return tuple(ours)
+
+
+def _in_time(connection: Connection, city: City, rows: list[Row], at: int) -> list[Row]:
+    """Rows that may still be sent; the others are held for a person."""
+    for row in rows:
+        if row["send_before"] <= at:
+            too_late(connection, city, row, at)
+    return [row for row in rows if row["send_before"] > at]
 
 
 def _mark_claimed(connection: Connection, city: City, rows: list[Row], by: str, at: int, lease_until: int) -> None:
@@ -162,9 +168,25 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
     ):
         begun = Begun(delivery=row["delivery"], number=row["number"], fence=row["fence"])
         attempt_ended(connection, city, begun, LostProcess(), planner, at)
+    for name, facts in city.systems.items():
+        if facts.successor is not None:
+            _hand_over(connection, city, name, at)
     empty = connection.rows("SELECT * FROM batch WHERE region = :region AND state = 'sealed' AND members = 0", key)
     counts["batches"] = len(empty)
     return counts
+
+
+def _hand_over(connection: Connection, city: City, retired: str, at: int) -> None:
+    """What waits for a retired system goes to its successor, under the same delivery ids (R2, R3)."""
+    successor = city.system(retired).name
+    for row in connection.rows(
+        "SELECT * FROM delivery WHERE region = :region AND system = :system AND state IN ('due', 'held')",
+        {"region": city.region, "system": retired},
+    ):
+        chain = Chain(city.region, row["case_no"], at)
+        chain.add("successor", row["id"], retired, successor, {})
+        chain.write(connection, "hub")
+        connection.update("delivery", {"region": city.region, "id": row["id"]}, {"system": successor})
 
 
 def unsent_empty_batches(connection: Connection, city: City, system: str) -> list[Row]:

@@ -53,9 +53,12 @@ def set_due(work: Casework) -> None:
 def _set_due(work: Casework, days: int) -> None:
     if work.row["accepted_at"] is None:
         return
+    before = work.row["due_at"]
     pauses = [Pause(start=moment(start), end=moment(end)) for start, end in orjson.loads(work.row["pauses"])]
     found = due(moment(work.row["accepted_at"]), days, work.item.day_type, pauses, work.city.calendar)
     work.set(due_at=milliseconds(found.at) if found.at else None, due_open=found.why is NotYet.MISSING_YEAR)
+    if before is not None and work.row["due_at"] is not None:
+        work.move_deadlines(before)
 
 
 def start_clock(work: Casework) -> None:
@@ -179,7 +182,8 @@ def drop_open_parts(work: Casework, *, serving_too: bool = False) -> None:
         if task["kind"] != "notify" and work.steps[task["step"]]["state"] == StepState.CANCELLED:
             work.set_task(task, TaskState.OBSOLETE)
     for delivery in work.all_deliveries():
-        if work.steps[delivery["step"]]["state"] == StepState.CANCELLED:
+        step = work.steps[delivery["step"]]
+        if step["state"] == StepState.CANCELLED and delivery["operation"] == step["operation"]:
             _drop_delivery(work, delivery)
 
 
@@ -188,15 +192,14 @@ def _drop_delivery(work: Casework, row: dict[str, Any]) -> None:
     state = DeliveryState(row["state"])
     if states.is_final(states.Machine.DELIVERY, state):
         return
-    left = row["attempts"] > 0 and (
-        state is not DeliveryState.DUE or row["possible_duplicate"] or row["batch"] is not None
-    )
     if state is DeliveryState.CLAIMED:
         work.set_delivery(row, DeliveryState.DUE, "lease_lost", fence=row["fence"] + 1)
         state = DeliveryState.DUE
+    waits = state in (DeliveryState.DUE, DeliveryState.HELD, DeliveryState.DEAD)
+    left = row["attempts"] > 0 and (not waits or row["possible_duplicate"] or row["batch"] is not None)
     if state is not DeliveryState.SENDING:
         work.set_delivery(row, DeliveryState.CANCELLED, "dropped")
-    if not left or state is DeliveryState.DEAD:
+    if not left:
         return
     operation = work.city.operation(row["system"], row["operation"]).withdraw_with
     if operation is None:

@@ -242,6 +242,14 @@ class Casework:
         due_at = self.row["due_at"]
         return due_at if due_at is not None and due_at > self.at else FAR
 
+    def move_deadlines(self, before: int) -> None:
+        """Deliveries that were bound to the old date are bound to the new one."""
+        self.connection.run(
+            "UPDATE delivery SET send_before = :due_at WHERE region = :region AND case_no = :case_no"
+            " AND send_before = :before AND settled_at IS NULL",
+            {**self._case(), "due_at": self.row["due_at"], "before": before},
+        )
+
     def papers(self) -> list[dict[str, Any]]:
         """The papers of the case as a delivery carries them: by key with size and type where uploaded, by count on paper."""
         found = []

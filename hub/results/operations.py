@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hub import states
+from hub import batches, states
 from hub.city import City
 from hub.results import steps
 from hub.results.casework import FAR, Casework, Change
@@ -40,10 +40,16 @@ def _again(cause: str) -> Callable[[Casework, Row], None]:
     def act(work: Casework, row: Row) -> None:
         doubtful = bool(row["possible_duplicate"]) or row["state"] in (DeliveryState.UNKNOWN, DeliveryState.WAITING)
         changes = {"next_at": work.at, "lapsed_at": None, "unfinished": 0, "possible_duplicate": doubtful}
+        changes["batch"] = row["batch"] if _still_sealed(work, row) else None
         changes["send_before"] = FAR  # a person has decided that it goes, whatever the date
         work.set_delivery(row, DeliveryState.DUE, cause, **changes)
 
     return act
+
+
+def _still_sealed(work: Casework, row: Row) -> bool:
+    """Whether the file of a batch never got through: only then the same file goes again, else a new one takes the delivery."""
+    return row["batch"] is not None and batches.is_sealed(work.connection, work.city, row["batch"])
 
 
 def _cancel(work: Casework, row: Row) -> None:
@@ -117,7 +123,8 @@ def _move_queue(
     at: int,
 ) -> int:
     rows = connection.rows(
-        "SELECT * FROM delivery WHERE region = :region AND system = :system AND state = :state",
+        "SELECT * FROM delivery WHERE region = :region AND system = :system AND state = :state"
+        " AND coalesce(cause, '') != 'deadline'",
         {"region": city.region, "system": system, "state": old.value},
     )
     for row in rows:

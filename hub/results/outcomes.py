@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from contracts.delivery import AwaitingReply, Completed, Lookup, NotFound, Outcome, Returned
-from contracts.errors import DeliveryError, OutcomeUnknownError
+from contracts.errors import DeliveryError, OutcomeUnknownError, TemporaryError
 from contracts.records import record
-from hub import states
+from hub import batches, states
 from hub.city import City, milliseconds, moment
 from hub.journal import Chain
 from hub.results import cases
@@ -185,7 +185,7 @@ def error_code(result: object) -> str | None:
 
 def history(work: Casework, row: Row, *, enquiries: int = 0) -> History:
     """What the retry rules look at."""
-    facts = work.city.system(row["system"])
+    facts = work.city.facts(row["system"])
     counted = work.connection.row(
         "SELECT sum(state = 'bug') AS bugs FROM attempt WHERE region = :region AND delivery = :delivery",
         {"region": work.city.region, "delivery": row["id"]},
@@ -207,6 +207,9 @@ def _send_before(row: Row) -> datetime:
 
 
 def _failed(work: Casework, row: Row, result: Result, state: AttemptState, planner: Planner) -> None:
+    if _dropped(work, row):
+        _cancel_dropped(work, row, result)
+        return
     lost = isinstance(result, LostProcess)
     error = None if lost else result if isinstance(result, BaseException) else OutcomeUnknownError("wrong_type")
     known = history(work, row)
@@ -217,6 +220,22 @@ def _failed(work: Casework, row: Row, result: Result, state: AttemptState, plann
     _rest(work, row, following, columns)
 
 
+def _dropped(work: Casework, row: Row) -> bool:
+    """Whether the case was withdrawn or its step cancelled while this was being sent."""
+    step = work.steps[row["step"]]
+    return bool(step["state"] == states.StepState.CANCELLED and row["operation"] == step["operation"])
+
+
+def _cancel_dropped(work: Casework, row: Row, result: Result) -> None:
+    """It must not go again; whether it arrived is told by the notice or the withdrawal that has been made."""
+    code = {"error_code": error_code(result), "unfinished": 0}
+    if isinstance(result, TemporaryError):
+        work.set_delivery(row, DeliveryState.DUE, "temporary", **code)
+    else:
+        work.set_delivery(row, DeliveryState.UNKNOWN, "outcome", **code, possible_duplicate=True)
+    work.set_delivery(row, DeliveryState.CANCELLED, "person")
+
+
 def _rest(work: Casework, row: Row, following: Next, columns: dict[str, Any]) -> None:
     """Put a delivery where the retry rules want it; a resend after unknown passes through unknown (R4)."""
     at = milliseconds(following.at) if following.at else None
@@ -224,13 +243,16 @@ def _rest(work: Casework, row: Row, following: Next, columns: dict[str, Any]) ->
     if following.state is DeliveryState.DUE:
         if following.why is Why.RESEND and row["state"] != DeliveryState.UNKNOWN:
             work.set_delivery(row, DeliveryState.UNKNOWN, "outcome", **columns)
+        if row["batch"] is not None and not batches.is_sealed(work.connection, work.city, row["batch"]):
+            columns["batch"] = None  # its file has arrived: this one delivery travels with the next
         cause = "possible_duplicate" if row["state"] == DeliveryState.UNKNOWN else "temporary"
         work.set_delivery(row, DeliveryState.DUE, cause, **columns, next_at=at, lapsed_at=None)
     elif following.state is DeliveryState.UNKNOWN:
         if row["state"] != DeliveryState.UNKNOWN:
             work.set_delivery(row, DeliveryState.UNKNOWN, "outcome", **columns, lapsed_at=at)
         else:
-            work.connection.update("delivery", {"region": work.city.region, "id": row["id"]}, {"lapsed_at": at})
+            changes = {"lapsed_at": at, "possible_duplicate": True}
+            work.connection.update("delivery", {"region": work.city.region, "id": row["id"]}, changes)
         if at is None:
             _ask_person(work, row)
         else:
@@ -242,9 +264,9 @@ def _rest(work: Casework, row: Row, following: Next, columns: dict[str, Any]) ->
             work.set_delivery(row, DeliveryState.UNKNOWN, "outcome")
         bury(work, row, "outcome", str(columns.get("error_code") or following.why.value))
     else:
-        work.set_delivery(
-            row, following.state, "credentials" if following.state is DeliveryState.HELD else "outcome", **columns
-        )
+        held = following.state is DeliveryState.HELD
+        more = {} if held else waiting_columns(work, row, AwaitingReply())
+        work.set_delivery(row, following.state, "credentials" if held else "outcome", **{**more, **columns})
     cases.no_longer_instant_if_decider(work, row["step"])
 
 
@@ -260,13 +282,17 @@ def lapsed(connection: Connection, city: City, delivery: str, planner: Planner, 
     assert row is not None
     work = Casework.load(connection, city, row["case_no"], at, "hub")
     if row["state"] == DeliveryState.WAITING:
-        work.set_delivery(row, DeliveryState.UNKNOWN, "overdue", error_code="overdue", lapsed_at=None)
-        row["possible_duplicate"] = True
-        facts = city.system(row["system"])
+        work.set_delivery(
+            row, DeliveryState.UNKNOWN, "overdue", error_code="overdue", lapsed_at=None, possible_duplicate=True
+        )
+        facts = city.facts(row["system"])
         if facts.sending == "api":
             _rest(work, row, planner.attempt(OutcomeUnknownError("overdue"), history(work, row), row["system"]), {})
         else:
             _ask_person(work, row)
+    elif row["state"] == DeliveryState.UNKNOWN:  # it was to be asked about, and its channel cannot be asked any more
+        connection.update("delivery", {"region": city.region, "id": delivery}, {"lapsed_at": None})
+        _ask_person(work, row)
     return work.save()
 
 
@@ -290,8 +316,9 @@ def enquired(
         return work.save("overtaken")
     what: Lookup | BaseException = found.what if isinstance(found, NotFound) else found
     if state is DeliveryState.WAITING and what is Lookup.NOT_RECEIVED:
-        work.set_delivery(row, DeliveryState.UNKNOWN, "forgotten", error_code="forgotten", lapsed_at=None)
-        row["possible_duplicate"] = True
+        work.set_delivery(
+            row, DeliveryState.UNKNOWN, "forgotten", error_code="forgotten", lapsed_at=None, possible_duplicate=True
+        )
     elif state is DeliveryState.WAITING:
         following = planner.enquiry(OutcomeUnknownError("enquiry"), history(work, row, enquiries=1), row["system"])
         later = milliseconds(following.at) if following.at else at + 3_600_000

@@ -27,6 +27,8 @@ def canonical(outcome: Outcome | DeliveryError) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
+DAY_MS = 86_400_000
+
 _SAID = {
     Completed: ("decision", "fields", "documents"),
     Returned: ("reason_code", "wanted"),
@@ -57,7 +59,9 @@ def apply_reply(work: Casework, row: Row, outcome: Outcome | DeliveryError, caus
     body = canonical(outcome)
     if isinstance(outcome, AwaitingReply):
         return _acknowledged(work, row, outcome, cause)
-    digest = hashlib.sha256(work.key.commit(body).encode()).hexdigest()
+    # "Busy" twice is two answers, where there were two tries: an error counts once a try, an outcome once for good.
+    told = body + f"/{row['attempts']}".encode() if isinstance(outcome, DeliveryError) else body
+    digest = hashlib.sha256(work.key.commit(told).encode()).hexdigest()
     state = DeliveryState(row["state"])
     target, columns = _target(outcome, state, work)
     legal = target is not None and states.is_legal(Machine.DELIVERY, state, target)
@@ -181,11 +185,12 @@ def _acknowledged(work: Casework, row: Row, outcome: AwaitingReply, cause: str) 
 
 def waiting_columns(work: Casework, row: Row, outcome: AwaitingReply) -> dict[str, Any]:
     """When to look again: at the next poll, or when the time to answer is over, whichever comes first."""
-    facts = work.city.system(row["system"])
+    facts = work.city.facts(row["system"])
     moments = [milliseconds(outcome.next_poll_at)] if outcome.next_poll_at else []
     if facts.reply_within_ms is not None:
         asked = row["created_at"] if row["state"] == DeliveryState.WAITING else work.at
-        moments.append(max(asked + facts.reply_within_ms, work.at + 1))
+        limit = asked + facts.reply_within_ms
+        moments.append(limit if limit > work.at else work.at + DAY_MS)  # overdue, and they say that they work on it
     columns: dict[str, Any] = {"lapsed_at": min(moments, default=None), "error_code": None, "unfinished": 0}
     if outcome.department_ref is not None:
         columns["department_ref"] = outcome.department_ref

@@ -67,6 +67,11 @@ class Writer:
             self._pump = loop.create_task(self._work())
         return await asyncio.shield(future)
 
+    @property
+    def failed(self) -> bool:
+        """Whether a sync failed: nothing will be written any more."""
+        return self._failed is not None
+
     def waiting(self) -> int:
         """Units that wait now."""
         return len(self._jobs)

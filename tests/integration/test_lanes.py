@@ -1,22 +1,26 @@
 """Lanes, attempts and recovery of a running hub over scripted departments."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts.delivery import AwaitingReply, Batch, Delivery, Lookup, NotFound, Outcome
 from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.plugin import Gateway, Runtime, channel
 from contracts.situation import Batching, Limits, Situation
 from hub import outbox, results
 from hub.app import Hub, open_hub
-from hub.store.connection import Connection, Row, StoreRefused
+from hub.store.connection import Connection, Row, StoreRefused, StoreUnavailable
 from tests.scripted import (
     Answer,
     Asked,
     Batched,
+    NoSettings,
     Scripted,
     from_start,
     reply,
@@ -276,8 +280,8 @@ async def test_a_batch_is_sealed_when_it_is_full_and_resent_with_the_same_bytes(
         return {delivery.id: AwaitingReply() for delivery in batch.deliveries}
 
     gateway = Batched(verdicts)  # type: ignore[arg-type]
-    channel = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=3))
-    async with scripted_hub(tmp_path, file=channel) as hub:
+    way = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=3))
+    async with scripted_hub(tmp_path, file=way) as hub:
         cases = [await submit(hub, "FILE1") for _ in range(3)]
         await settled(hub, ["waiting"] * 3, *cases)
         batch_rows = await rows(hub, "SELECT sequence, state, members FROM batch")
@@ -297,8 +301,8 @@ async def test_a_batch_is_sealed_when_it_is_full_and_resent_with_the_same_bytes(
 async def test_a_replayed_member_of_a_file_that_arrived_travels_without_the_others(tmp_path: Path) -> None:
     """The whole file again would bring the others to the department twice, and no attempt of theirs would say so."""
     gateway = Batched(lambda batch: {delivery.id: AwaitingReply() for delivery in batch.deliveries})
-    channel = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2, max_wait_seconds=0.1))
-    async with scripted_hub(tmp_path, file=channel) as hub:
+    way = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2, max_wait_seconds=0.1))
+    async with scripted_hub(tmp_path, file=way) as hub:
         case, other = await submit(hub, "FILE1"), await submit(hub, "FILE1")
         await settled(hub, ["waiting"] * 2, case, other)
         refused, kept = gateway.batches[0].deliveries
@@ -319,8 +323,8 @@ async def test_a_replayed_member_of_a_file_that_arrived_travels_without_the_othe
 
 async def test_a_member_without_a_verdict_is_unknown_and_the_others_are_not(tmp_path: Path) -> None:
     gateway = Batched(lambda batch: {batch.deliveries[0].id: AwaitingReply()})
-    channel = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2), resend_is_safe=False)
-    async with scripted_hub(tmp_path, file=channel) as hub:
+    way = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2), resend_is_safe=False)
+    async with scripted_hub(tmp_path, file=way) as hub:
         await submit(hub, "FILE1")
         await submit(hub, "FILE1")
         await settled(hub, ["waiting", "unknown"])
@@ -330,24 +334,100 @@ async def test_a_file_that_is_refused_as_a_whole_makes_its_members_dead_letters(
     def refuse(batch: Batch) -> dict[object, Outcome]:
         raise PermanentError("name_taken")
 
-    channel = scripted_channel(
+    way = scripted_channel(
         Batched(refuse),  # type: ignore[arg-type]
         Situation.FILE_DROP,
         batching=Batching(max_size=2),
     )
-    async with scripted_hub(tmp_path, file=channel) as hub:
+    async with scripted_hub(tmp_path, file=way) as hub:
         await submit(hub, "FILE1")
         await submit(hub, "FILE1")
         await settled(hub, ["dead", "dead"])
         assert await rows(hub, "SELECT state FROM batch") == [{"state": "rejected"}]
 
 
+async def test_a_batch_that_cannot_be_sealed_ends_as_its_error_says_and_the_lane_goes_on(tmp_path: Path) -> None:
+    class Unsealable(Batched):
+        def seal(self, batch: Batch, /) -> bytes:
+            if len(self.batches) == 0 and not self.seen_one:
+                self.seen_one = True
+                raise PermanentError("not_expressible")
+            return super().seal(batch)
+
+        seen_one = False
+
+    gateway = Unsealable(lambda batch: {delivery.id: AwaitingReply() for delivery in batch.deliveries})
+    way = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=1))
+    async with scripted_hub(tmp_path, file=way) as hub:
+        await settled(hub, ["dead"], await submit(hub, "FILE1"))
+        second = await submit(hub, "FILE1")
+        await settled(hub, ["waiting"], second)
+
+
+async def test_a_member_that_settles_before_the_seal_leaves_the_others_to_travel(tmp_path: Path) -> None:
+    class Overtaken(Batched):
+        hub: Hub
+        told = False
+
+        def seal(self, batch: Batch, /) -> bytes:
+            if not self.told:
+                self.told = True
+                asyncio.get_running_loop().create_task(reply(self.hub, batch.deliveries[0], GRANTED))
+            return super().seal(batch)
+
+    gateway = Overtaken(lambda batch: {delivery.id: AwaitingReply() for delivery in batch.deliveries})
+    way = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2))
+    async with scripted_hub(tmp_path, file=way) as hub:
+        gateway.hub = hub
+        await submit(hub, "FILE1")
+        await submit(hub, "FILE1")
+
+        async def one_each() -> bool:
+            found = await rows(hub, "SELECT state FROM delivery ORDER BY state")
+            return [row["state"] for row in found] == ["done", "waiting"]
+
+        await until(one_each)
+
+
+async def test_an_outcome_is_kept_until_the_store_takes_it(tmp_path: Path) -> None:
+    gateway = in_turn(GRANTED)
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway)) as hub:
+        real, failures = hub.writer.run, [StoreUnavailable("the disk is full")]
+
+        async def run(unit: Any) -> Any:
+            if "ended_unit" in unit.__qualname__ and failures:
+                raise failures.pop()
+            return await real(unit)
+
+        hub.writer.run = run  # type: ignore[method-assign] # the disk is full for one commit
+        case = await submit(hub, "API1")
+        await settled(hub, ["done"], case)
+    assert failures == []
+    assert len(gateway.seen) == 1
+
+
+async def test_a_lane_whose_channel_cannot_open_holds_its_queue_until_a_start_that_can(tmp_path: Path) -> None:
+    @asynccontextmanager
+    async def closed(place: NoSettings, runtime: Runtime) -> AsyncIterator[Gateway]:
+        if place is not None:
+            raise ValueError("no such certificate")
+        yield in_turn(GRANTED)
+
+    shut = channel(Situation.API, NoSettings, closed, resend_is_safe=True)
+    async with scripted_hub(tmp_path, api=shut) as hub:
+        assert hub.systems.channels["AA-api", Situation.API].why == "cannot be opened: no such certificate"
+        case = await submit(hub, "API1")
+        await settled(hub, ["held"], case)
+    async with scripted_hub(tmp_path, api=scripted_channel(in_turn(GRANTED))) as hub:
+        await settled(hub, ["done"], case)
+
+
 async def test_at_a_cut_off_a_file_goes_even_when_it_is_empty(tmp_path: Path) -> None:
     gateway = Batched(lambda batch: {delivery.id: AwaitingReply() for delivery in batch.deliveries})
     batching = Batching(cut_offs=("09:30", "12:00"), send_empty=True)
-    channel = scripted_channel(gateway, Situation.FILE_DROP, batching=batching)
+    way = scripted_channel(gateway, Situation.FILE_DROP, batching=batching)
     fast = {"clock": from_start(MONDAY, 7200.0)}  # 09:00 in Shanghai; half a day in six seconds
-    async with scripted_hub(tmp_path, fast, file=channel) as hub:
+    async with scripted_hub(tmp_path, fast, file=way) as hub:
         case = await submit(hub, "FILE1")
 
         async def two() -> bool:

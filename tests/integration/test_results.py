@@ -385,6 +385,65 @@ def test_nothing_is_sent_after_the_statutory_date_unless_a_person_says_so(city: 
     assert city.status(slow) == "40"
 
 
+def test_what_was_on_its_way_when_the_case_was_withdrawn_never_goes_again(city: SmallCity) -> None:
+    for answer in (TemporaryError("http_503"), OutcomeUnknownError("reset"), results.LostProcess()):
+        case = city.submit("API1")
+        (claimed,) = city.claim("AA-api")
+        begun = city.begin(claimed)
+        city.tell(case, Event.WITHDRAW)
+        city.end(begun, answer)
+        assert city.only(case)["state"] == "cancelled"
+        assert city.claim("AA-api") == []
+
+
+def test_a_second_end_of_the_case_leaves_the_withdrawal_on_its_way(city: SmallCity) -> None:
+    case = city.submit("REVOKE1")
+    city.send("AA-api", WAITING)
+    city.tell(case, Event.WITHDRAW)
+    work = results.casework.Casework.load(city.connection, city.city, case, city.at, "test")
+    results.cases.drop_open_parts(work, serving_too=True)
+    work.save()
+    assert [row["state"] for row in city.deliveries(case)] == ["cancelled", "due"]
+
+
+def test_the_doubt_of_an_overdue_answer_outlives_a_person_and_a_replay(city: SmallCity) -> None:
+    case = city.submit("API1")
+    city.send("AA-api", WAITING)
+    name = city.only(case)["id"]
+    city.unit(lambda c: results.lapsed(c, city.city, name, city.plan, city.at))
+    if city.only(case)["state"] == "unknown":
+        city.operate(name, "dead")
+        city.operate(name, "replay")
+    assert city.only(case)["possible_duplicate"] == 1
+
+
+def test_busy_twice_is_two_answers(city: SmallCity) -> None:
+    case = city.submit("API1")
+    for _ in range(2):
+        city.send("AA-api", WAITING)
+        assert city.reply(city.only(case)["id"], TemporaryError("busy")).verdict == "applied"
+        assert city.only(case)["state"] == "due"
+        city.later(minutes=5)
+
+
+def test_the_limit_for_sending_moves_with_the_date(city: SmallCity) -> None:
+    case = city.submit("JOIN1")
+    city.tell(case, Event.SUSPEND, reason_code="hearing")
+    city.later(days=7)
+    city.tell(case, Event.RESUME)
+    due_at = city.case(case)["due_at"]
+    assert {row["send_before"] for row in city.deliveries(case)} == {due_at}
+
+
+def test_a_dead_letter_that_may_have_arrived_is_told_to_the_department_on_withdrawal(city: SmallCity) -> None:
+    case = city.submit("API1")
+    city.send("AA-api", OutcomeUnknownError("reset"))
+    city.later(hours=1)
+    city.send("AA-api", PermanentError("bad"))
+    city.tell(case, Event.WITHDRAW)
+    assert len(city.tasks(case, "notify")) == 1
+
+
 def test_only_a_notice_can_be_skipped(city: SmallCity) -> None:
     case = city.submit("CENTRE1")
     with pytest.raises(NotAllowed, match="skipped"):
