@@ -70,7 +70,7 @@ class Sender:
     """Sends cases and events with one key under one CloudEvents source; tries the same id again until it is acknowledged."""
 
     def __init__(self, url: str, key: str, source: str, log: Path, *, pause_seconds: float = 0.2) -> None:
-        """``url``: of the hub; ``log``: the sender's own file; ``pause_seconds``: before the second try, doubling up to 2 s."""
+        """``url``: of the hub; ``log``: the sender's own file; ``pause_seconds``: before the second try, doubling up to its tenfold."""
         self.source = source
         self.tally = Tally()
         self.cases: list[str] = []
@@ -109,7 +109,7 @@ class Sender:
                 raise RefusedError(status, answer)
             self.tally.retries += 1
             await asyncio.sleep(pause)
-            pause = min(pause * 2, max(2.0, self._pause))
+            pause = min(pause * 2, self._pause * 10)
 
     async def _post(self, path: str, body: bytes) -> tuple[int, str]:
         """Status and body; 0 when there was no answer."""

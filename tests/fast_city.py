@@ -9,13 +9,14 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import simulators
+from simulators.hub_process import KILLED_AT_A_CRASH_POINT
 from simulators.senders import Sender
 from simulators.world import Plan, World, world
 
@@ -35,18 +36,37 @@ _HURRY = (
     (r"collect_seconds = \d+", "collect_seconds = 120"),
     (r"every_seconds = \d+", "every_seconds = 120"),
     (r", rate_per_second = \d+", ""),
+    # A department that has called in vain while the hub was down is asked after two hours, not after fifteen days.
+    (r"reply_within_hours = 360", "reply_within_hours = 2"),
 )
 _HOURLY = f'cut_offs = [{", ".join(f"{chr(34)}{hour:02d}:00{chr(34)}" for hour in range(24))}], calendar = "daily"'
 
 
-def fast_site(folder: Path, replies_within: Mapping[str, float] | None = None) -> Path:
-    """A copy of the sample city without its patience. ``replies_within``: by system, hours after which its answer is overdue."""
+DEPARTMENTS = ("archives", "civil_affairs", "education", "health")
+ITEMS = ("DA001", "DA002", "JY003", "JY004", "MZ004", "MZ006", "MZ011", "MZ012", "WJ002", "WJ003", "WJ004")
+"""A part of the city that has everything: answers at once, by callback and by polling, files, sheets, centre tasks, a join."""
+
+
+def fast_site(folder: Path, replies_within: Mapping[str, float] | None = None, *, send_empty: bool = True) -> Path:
+    """A copy of a part of the sample city, without its patience.
+
+    ``replies_within``: by system, hours after which its answer is overdue. ``send_empty``: a file at every cut-off, whatever is in it.
+    """
     root = folder / "site"
-    shutil.copytree(str(files("plugins")), root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    sample = Path(str(files("plugins")))
+    root.mkdir()
+    for path in sample.glob("*.toml"):
+        shutil.copy(path, root)
+    for name in ("calendar", *DEPARTMENTS):
+        shutil.copytree(sample / name, root / name)
+    for path in (*root.glob("*/items/*.toml"), *root.glob("*/samples/*.json")):
+        if not path.name.startswith(ITEMS):
+            path.unlink()
     for path in root.glob("*/department.toml"):
         text = path.read_text(encoding="utf-8")
         for pattern, replacement in _HURRY:
             text = re.sub(pattern, replacement.replace("HOURLY", _HOURLY + ", max_wait_seconds = 600"), text)
+        text = text.replace("send_empty = true", f"send_empty = {str(send_empty).lower()}")
         for system, hours in (replies_within or {}).items():
             text = re.sub(
                 rf'(key = "{system}".*?limits = {{)',
@@ -88,16 +108,30 @@ class FastCity:
         self.cases: dict[str, asyncio.Task[str]] = {}
         self._numbers = 0
 
-    def hand_in(self, item: str, *, accepted: bool = True, **applicant: Any) -> "asyncio.Task[str]":
-        """Hand in a sample case of the item, however often the hub dies over it; the task gives the case number."""
+    def hand_in(self, item: str, *, accepted: bool = True, name: str = "") -> "asyncio.Task[str]":
+        """Hand in a sample case of the item, however often the hub dies over it; the task gives the case number.
+
+        ``name``: of the applicant, in place of the sample's.
+        """
         self._numbers += 1
         sample = self.samples[item]["data"]
-        data = {**sample, "applicant": {**sample["applicant"], **applicant}}
-        if not accepted:
-            data["accepted"] = False
+        data = {**sample, "accepted": accepted and sample.get("accepted", False)}
+        if name:
+            data["applicant"] = {**sample["applicant"], "name": name}
+            data["form"] = {**sample["form"], "account_name": name}
         message = f"{item}-{self._numbers}"
         self.cases[message] = asyncio.create_task(self.counter.submit(message, data))
         return self.cases[message]
+
+    async def taken(self, item: str, *, accepted: bool = True, name: str = "") -> str:
+        """Hand in and wait for the case number. Whoever stops waiting does not stop the counter from trying."""
+        return await asyncio.shield(self.hand_in(item, accepted=accepted, name=name))
+
+    async def die_at(self, label: str, seconds: float = 30.0) -> int:
+        """Start the hub so that it ends at a crash point; its exit code. Raises TimeoutError when it lives on."""
+        await self.world.launch_hub({"ONEDOOR_CRASH_AT": label})
+        async with asyncio.timeout(seconds):
+            return await self.world.hub.wait()
 
     async def all_acknowledged(self) -> None:
         """Every case handed in has been taken."""
@@ -150,12 +184,21 @@ def write_canaries(city: FastCity) -> Path:
 
 @asynccontextmanager
 async def fast_city(
-    folder: Path, *, replies_within: Mapping[str, float] | None = None, **plan: Any
+    folder: Path,
+    *,
+    replies_within: Mapping[str, float] | None = None,
+    send_empty: bool = True,
+    first_deaths: Sequence[str] = (),
+    **plan: Any,
 ) -> AsyncIterator[FastCity]:
-    """The city with its hub running and its counter open."""
-    site = fast_site(folder, replies_within)
+    """The city with its hub running and its counter open. ``first_deaths``: crash points of lives before that."""
+    site = fast_site(folder, replies_within, send_empty=send_empty)
     plan = {"speed": SPEED, "settings": SETTINGS, "pace_seconds": 0.1, "reply_delay_seconds": 0.05, **plan}
     async with world(Plan(folder=folder, site=site, **plan)) as running:
+        for label in first_deaths:
+            await running.launch_hub({"ONEDOOR_CRASH_AT": label})
+            assert await running.hub.wait() == KILLED_AT_A_CRASH_POINT, label
         await running.start_hub()
         async with await running.sender("counter") as counter:
+            counter._pause = 0.05
             yield FastCity(running, counter, site)

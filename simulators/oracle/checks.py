@@ -103,7 +103,9 @@ def deeds_agree(evidence: Evidence, report: Report, unsafe: frozenset[str]) -> C
     check = Check()
     deliveries = {row["id"]: row for row in evidence.tables["delivery"]}
     attempts = count(evidence.tables["attempt"], "delivery")
-    flagged = count((row for row in evidence.tables["attempt"] if row["possible_duplicate"]), "delivery")
+    resent = travelled_again(evidence)
+    attempts += resent
+    flagged = count((row for row in evidence.tables["attempt"] if row["possible_duplicate"]), "delivery") + resent
     report.possible_duplicates = flagged.total()
     sheets = {row["number"]: row for row in evidence.tables["sheet"]}
     for name, deeds in evidence.earlier.items():
@@ -119,6 +121,16 @@ def deeds_agree(evidence: Evidence, report: Report, unsafe: frozenset[str]) -> C
         _not_doubled(check, report, name, deeds, tries=tries, excuses=excuses, safe=deeds.system not in unsafe)
     _done_is_done(check, evidence)
     return check
+
+
+def travelled_again(evidence: Evidence) -> Counter[tuple[Any, ...]]:
+    """How often a delivery went along in a batch that was sent again for the sake of others: noted, but no attempt of its own."""
+    return Counter(
+        (subject,)
+        for row in evidence.tables["journal"]
+        for kind, subject, _, _, codes in json.loads(row["changes"])
+        if kind == "delivery" and codes.get("cause") == "batch_resent"
+    )
 
 
 def _not_doubled(
