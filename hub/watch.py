@@ -1,7 +1,7 @@
 """What happens without a message: answers are collected, deliveries that wait are looked at, the clock moves cases."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from contracts.delivery import Reply
 from contracts.errors import DeliveryError
 from contracts.plugin import Collecting
-from hub import attempts, outbox, results
+from hub import attempts, metrics, outbox, results
 from hub.core import Core
 from hub.results import Change
 from hub.store.connection import Connection, Row, StoreUnavailable
@@ -65,23 +65,29 @@ class Watch:
     async def deliveries(self) -> None:
         """Until cancelled."""
         while True:
-            try:
-                await self._end_lost_leases()
-                rows = await self.core.read(lambda c: outbox.lapsed_rows(c, self.core.city, self.core.now_ms(), LAPSED))
-                for row in rows:
-                    if row["id"] not in self._busy:
-                        self._look(row)
-            except StoreUnavailable as error:
-                log.warning("store_unavailable", why=str(error))
+            await _turn("leases", self._end_lost_leases)
+            await _turn("deliveries", self._look_at_lapsed)
             await asyncio.sleep(min(max(5.0 / self.core.settings.clock.speed, 0.1), 1.0))
 
     async def _end_lost_leases(self) -> None:
         core = self.core
         lost = await core.read(lambda c: outbox.lost_leases(c, core.city, core.now_ms()))
-        if lost:
-            await core.commit("lease_lost", lambda c: outbox.give_back(c, core.city, lost, core.now_ms()))
-            for system in {row["system"] for row in lost}:
-                core.wake(system, core.now_ms())
+        for row in lost:
+            try:
+                await core.commit("lease_lost", _giving_back(core, row))
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - the other claims are given back all the same
+                metrics.BUGS.labels("watch").inc()
+                log.error("claim_not_given_back", system=row["system"], error=type(error).__name__)
+            else:
+                core.wake(row["system"], core.now_ms())
+
+    async def _look_at_lapsed(self) -> None:
+        rows = await self.core.read(lambda c: outbox.lapsed_rows(c, self.core.city, self.core.now_ms(), LAPSED))
+        for row in rows:
+            if row["id"] not in self._busy:
+                self._look(row)
 
     def _look(self, row: Row) -> None:
         self._busy.add(row["id"])
@@ -104,21 +110,40 @@ class Watch:
         finally:
             self._busy.discard(row["id"])
 
-    async def _move_cases(self, now: int) -> None:
+    async def _move_cases(self) -> None:
         core = self.core
+        now = core.now_ms()
         archive_before = now - core.city.archive_after_days * 86_400_000
         for case_no in await core.read(lambda c: outbox.due_for_time(c, core.city, now, 500, archive_before)):
-            await core.commit("time_passed", _time_passed(core, case_no, now))
+            try:
+                await core.commit("time_passed", _time_passed(core, case_no, now))
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one case that cannot be moved must not stop the others
+                metrics.BUGS.labels("watch").inc()
+                log.error("case_not_moved", case=case_no, error=type(error).__name__)
 
     async def cases(self) -> None:
         """Until cancelled: deemed acceptance, overdue corrections, silent sources, open dates, archiving."""
-        core = self.core
         while True:
-            try:
-                await self._move_cases(core.now_ms())
-            except StoreUnavailable as error:
-                log.warning("store_unavailable", why=str(error))
-            await asyncio.sleep(min(max(600.0 / core.settings.clock.speed, 0.2), 60.0))
+            await _turn("cases", self._move_cases)
+            await asyncio.sleep(min(max(600.0 / self.core.settings.clock.speed, 0.2), 60.0))
+
+
+async def _turn(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """One turn of a loop that must never end: whatever went wrong, the next turn comes. Only the class is logged, since the
+    text of an error nobody declared may quote what a resident wrote."""
+    try:
+        await work()
+    except StoreUnavailable as error:
+        log.warning("store_unavailable", why=str(error))
+    except Exception as error:  # noqa: BLE001 - an error of one turn must not stop the clock for the whole hub
+        metrics.BUGS.labels("watch").inc()
+        log.error("turn_failed", turn=name, error=type(error).__name__)
+
+
+def _giving_back(core: Core, row: Row) -> Callable[[Connection], int]:
+    return lambda connection: outbox.give_back(connection, core.city, [row], core.now_ms())
 
 
 def _time_passed(core: Core, case_no: str, now: int) -> Callable[[Connection], Change]:
