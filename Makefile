@@ -22,7 +22,7 @@ help: ## show this list
 	@echo "Onedoor: what make can do here"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(INSTALLED) ## a whole city on this machine: 100 cases, every kind of department, faults, the proof that nothing was lost
+demo: $(INSTALLED) ## a whole city on this machine: 300 cases, every kind of department, faults, the proof that nothing was lost
 	$(BIN)/onedoor demo $(if $(ONCE),--once) $(if $(SITE),--site "$(SITE)") $(if $(PORT),--port $(PORT)) $(if $(DEMO_DIR),--folder "$(DEMO_DIR)")
 
 serve: $(INSTALLED) ## the hub itself, as it runs in a centre (needs settings and keys: docs/README.md)

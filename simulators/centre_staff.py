@@ -5,6 +5,7 @@ They know the hub only by its API. What they are asked twice they do once, and a
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,9 +15,20 @@ from typing import Any, Final
 from uuid import uuid4
 
 import aiohttp
+from pydantic import JsonValue
+
+from contracts.catalogue import Operation
+from contracts.site import Site
+from simulators.plausible import plausible
 
 _RESENDS: Final = 5
 """Times that somebody has a dead or unknown delivery sent again before the case is settled by hand."""
+
+_UNSENDABLE: Final = frozenset({"not_encodable", "field_missing", "field_too_long", "bad_field"})
+"""What never left the house, since it cannot be written down as the department wants it: sending it again would not help."""
+
+_PATIENCE: Final = 25
+"""Paces for which a task is left alone that the hub would not let go, such as accepting a case whose papers are not there."""
 
 _AWAY: Final = (aiohttp.ClientError, TimeoutError)
 
@@ -25,7 +37,8 @@ _AWAY: Final = (aiohttp.ClientError, TimeoutError)
 class Office:
     """What the people work with. ``key``: of a client with the right to tasks; ``sheets``: where prints are put down.
 
-    ``refuses``: share of the decisions of the centre that are a refusal.
+    ``refuses``: share of the decisions of the centre that are a refusal. ``site`` says what each step asks of its department: where
+    a machine cannot, somebody asks by telephone and keys the answer. None: keyed without its fields.
     """
 
     hub: str
@@ -34,6 +47,7 @@ class Office:
     seed: int = 0
     pace_seconds: float = 0.2
     refuses: float = 0.0
+    site: Site | None = None
 
 
 @dataclass(slots=True)
@@ -78,11 +92,12 @@ class _Person:
         self._printed: set[tuple[str, int]] = set()
         self._ids: dict[str, str] = {}
         self._resent: Counter[tuple[str, str]] = Counter()
+        self._not_before: dict[str, float] = {}
 
     async def work(self, http: aiohttp.ClientSession, task: Mapping[str, Any]) -> None:
         if task["kind"] == "sheet":
             await self._print(http, task)
-        else:
+        elif self._not_before.get(task["id"], 0.0) <= time.monotonic():
             await self._complete(http, task)
 
     async def _print(self, http: aiohttp.ClientSession, task: Mapping[str, Any]) -> None:
@@ -103,7 +118,7 @@ class _Person:
     async def _complete(self, http: aiohttp.ClientSession, task: Mapping[str, Any]) -> None:
         # The id stays the same until the hub has answered: asked again, it must not do it twice.
         completion_id = self._ids.setdefault(task["id"], f"staff:{task['id']}")
-        told = {"id": completion_id, "by": "staff-1", **self._decision(task)}
+        told = {"id": completion_id, "by": "staff-1", **await self._decision(http, task)}
         async with http.post(f"{self._office.hub}/v1/tasks/{task['id']}/complete", json=told) as answer:
             self._done.statuses[answer.status] += 1
             if answer.status == 200:
@@ -113,19 +128,59 @@ class _Person:
             elif 400 <= answer.status < 500:
                 # Not to be done like this, or settled meanwhile; if it is still there next time, it is a new keying.
                 self._ids[task["id"]] = f"staff:{uuid4()}"
+                self._not_before[task["id"]] = time.monotonic() + self._office.pace_seconds * _PATIENCE
 
-    def _decision(self, task: Mapping[str, Any]) -> dict[str, Any]:
+    async def _decision(self, http: aiohttp.ClientSession, task: Mapping[str, Any]) -> dict[str, Any]:
         by_hand = _BY_HAND.get(task["kind"])
         if by_hand is not None:
             times = self._resent[task["case_no"], task["step"]]
-            if task["kind"] == "dead" and 1 <= times < _RESENDS:
+            if times >= _RESENDS or (task["kind"] == "dead" and _unsendable(await self._case(http, task), task)):
+                return {"decision": "cancel"}
+            if task["kind"] == "dead" and times >= 1:
                 # What the department will not take as it is goes back to be mended, and out again as a new round.
                 return {"decision": "returned", "reason_code": "data_refused"}
-            return {"decision": "cancel" if times >= _RESENDS else by_hand}
+            return {"decision": by_hand}
         dice = random.Random(f"{self._office.seed}/{task['case_no']}/{task['step']}").random()  # noqa: S311 - repeatable
         if task["kind"] in _DECIDING and dice < self._office.refuses:
             return {"decision": "refused", "reason_code": "not_eligible"}
+        if task["kind"] == "decide" and task.get("system"):
+            return {"decision": "done", "fields": self._by_telephone(await self._case(http, task), task)}
         return {"decision": "done"}
+
+    async def _case(self, http: aiohttp.ClientSession, task: Mapping[str, Any]) -> Mapping[str, Any]:
+        async with http.get(f"{self._office.hub}/v1/cases/{task['case_no']}") as answer:
+            found: Mapping[str, Any] = await answer.json() if answer.status == 200 else {}
+            return found
+
+    def _by_telephone(self, case: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, JsonValue]:
+        """What the department says that the hub could not ask."""
+        site = self._office.site
+        asked = _operation(site, case.get("item", ""), task["step"]) if site else None
+        if site is None or asked is None or asked.repeat:
+            return {}
+        dice = random.Random(f"{self._office.seed}/{task['id']}")  # noqa: S311 - repeatable, no secret
+        return {one.name: plausible(one, dice, site.code_lists) for one in asked.reply}
+
+
+def _operation(site: Site, item: str, step: str) -> Operation | None:
+    """What a step of an item asks of its department."""
+    wanted = {(one.system, one.operation) for of in site.items if of.code == item for one in of.steps if one.id == step}
+    return next(
+        (
+            operation
+            for department in site.departments
+            for system in department.systems
+            for operation in system.operations
+            if (system.key, operation.key) in wanted
+        ),
+        None,
+    )
+
+
+def _unsendable(case: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
+    """Whether the dead letter of this task is one that could not even be written down."""
+    dead = [one for one in case.get("deliveries", ()) if one["step"] == task["step"] and one["state"] == "dead"]
+    return any(one["attempts"] and one["attempts"][-1]["error_code"] in _UNSENDABLE for one in dead)
 
 
 _BY_HAND: Final[Mapping[str, str]] = {"unknown": "resend", "dead": "replay"}

@@ -36,6 +36,10 @@ app = typer.Typer(add_completion=False)
 
 SUMMARY: Final = "demo-summary.json"
 
+SOUGHT: Final = 60
+"""Applicants whose numbers the oracle looks for. Each is sought in a dozen forms in all that was written down: that of every one
+would take as long as the days of the city."""
+
 
 @record
 class Wishes:
@@ -60,7 +64,7 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its database, sheets and summary.")] = Path(
         "demo-data"
     ),
-    cases: Annotated[int, typer.Option(min=1, max=5000, help="How many cases.")] = 100,
+    cases: Annotated[int, typer.Option(min=1, max=5000, help="How many cases.")] = 300,
     seed: Annotated[int, typer.Option(help="Another seed makes other cases and other faults.")] = 1,
 ) -> None:
     """A city on this machine: departments of every kind, faults, cases, and an independent check of every one."""
@@ -185,9 +189,10 @@ async def _ask_oracle(city: World, cases: Sequence[SampleCase]) -> Mapping[str, 
 
 
 def _personal(cases: Sequence[SampleCase]) -> Sequence[str]:
-    """Identity numbers of applicants: they may stand nowhere in the open."""
+    """Identity numbers of applicants, evenly out of all of them: they may stand nowhere in the open."""
     found = {str(case.application["applicant"].get("id_no", "")) for case in cases}
-    return sorted(number for number in found if len(number) == 18)
+    numbers = sorted(number for number in found if len(number) == 18)
+    return numbers[:: -(-len(numbers) // SOUGHT) or 1]
 
 
 def _resend_unsafe(site: Site) -> Sequence[str]:
@@ -214,6 +219,8 @@ def _summary(
         "outcomes": dict(found.outcomes),
         "by_situation": {situation.value: line.as_json() for situation, line in found.by_situation.items()},
         "centre_steps": found.centre.as_json(),
+        "items": {"run": found.items, "of_site": found.items_of_site},
+        "by_system": {system: line.as_json() for system, line in found.by_system.items()},
         "faults": {fault.value: injected.get(fault.value, 0) for fault in Fault},
         "retries": found.retries,
         "unknown": found.unknown,

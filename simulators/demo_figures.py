@@ -86,10 +86,27 @@ class CentreLine:
 
 
 @record
+class SystemLine:
+    """What one system got."""
+
+    situation: Situation
+    cases: int
+    deliveries: int
+    attempts: int
+    answered: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For the summary."""
+        counts = {name: getattr(self, name) for name in ("cases", "deliveries", "attempts", "answered")}
+        return {"situation": self.situation.value, **counts}
+
+
+@record
 class Figures:
     """All of it. ``waiting``: cases by what they wait for; ``unnamed``: case numbers in no state that anybody could name.
 
-    ``dead_letters`` counts how often a delivery became one, those that were brought back to life included.
+    ``dead_letters`` counts how often a delivery became one, those that were brought back to life included. ``items``: those with a case,
+    ``items_of_site``: all; ``by_system`` holds every system of the site, those that nobody needed included.
     """
 
     cases: int
@@ -100,6 +117,9 @@ class Figures:
     by_situation: Mapping[Situation, Line]
     centre: CentreLine
     dead_letters: int
+    items: int
+    items_of_site: int
+    by_system: Mapping[str, SystemLine]
 
     @property
     def retries(self) -> int:
@@ -135,6 +155,9 @@ def figures(site: Site, views: Sequence[CaseView]) -> Figures:
         dead_letters=sum(
             change.kind == "delivery" and change.to_state == "dead" for view in views for change in view.journal
         ),
+        items=len({view.item for view in views}),
+        items_of_site=len({item.code for item in site.items}),
+        by_system={system: _system(views, system, situation) for system, situation in sending.items()},
     )
 
 
@@ -206,6 +229,17 @@ def _line(views: Iterable[CaseView], situation: Situation, sending: Mapping[str,
         returned=sum(one.state == "returned" for one in deliveries),
         dead=sum(one.state == "dead" for one in deliveries),
         waiting=Counter(_of_delivery(one, sending) for one in deliveries if one.state not in SETTLED),
+    )
+
+
+def _system(views: Iterable[CaseView], system: str, situation: Situation) -> SystemLine:
+    mine = [(view.case_no, one) for view in views for one in view.deliveries if one.system == system]
+    return SystemLine(
+        situation=situation,
+        cases=len({case_no for case_no, _ in mine}),
+        deliveries=len(mine),
+        attempts=sum(len(one.attempts) for _, one in mine),
+        answered=sum(one.state in {"done", "returned"} for _, one in mine),
     )
 
 

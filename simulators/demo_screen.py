@@ -114,6 +114,9 @@ def _sentence(found: Figures) -> str:
     """One paragraph over all situations."""
     words = [f"{found.cases} cases: {found.completed} finished, {found.cases - found.completed} waiting"]
     words.append(f" for {_reasons(found.waiting)}." if found.waiting else ".")
+    reached = sum(line.deliveries > 0 for line in found.by_system.values())
+    words.append(f" Items with a case: {found.items} of {found.items_of_site};")
+    words.append(f" systems that got something: {reached} of {len(found.by_system)}.")
     if found.dead_letters:
         words.append(f" Deliveries that became a dead letter at some time: {found.dead_letters}.")
     if found.unnamed:

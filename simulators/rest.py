@@ -64,6 +64,8 @@ class RestDepartment:
         self._habits = habits
         self._dial = dial
         self._desk = Desk(system, table.reference.echo, habits, ledger)
+        # A gateway of its own may add to the message what no table says, such as a seal.
+        self._takes_more = any(channel.rest is not None and channel.gateway for channel in system.channels)
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._messages = _routes(system, table)
@@ -116,7 +118,7 @@ class RestDepartment:
             return _json({"error": "busy"}, 503, {"Retry-After": "1"})
         if fault is Fault.DELAY:
             await asyncio.sleep(self._habits.slow_seconds)
-        if mistake := _mistake(operation, wire, message, self._table):
+        if mistake := _mistake(operation, wire, message, self._table, takes_more=self._takes_more):
             await self._desk.arrived(operation, delivery_id, digest, mistake)
             return _json(self._rejection(operation, delivery_id), 422)
         held = await self._desk.act(operation, wire.reply, delivery_id, digest)
@@ -218,13 +220,15 @@ def _object(body: bytes) -> dict[str, JsonValue] | None:
     return value if isinstance(value, dict) else None
 
 
-def _mistake(operation: Operation, wire: RestWire, message: Mapping[str, JsonValue], table: RestTable) -> str:
+def _mistake(
+    operation: Operation, wire: RestWire, message: Mapping[str, JsonValue], table: RestTable, *, takes_more: bool
+) -> str:
     """What a careful department finds wrong: a field it never asked for, or one that is missing. Blank: nothing."""
     if wire.request:
         return ""
     asked = {field.name for field in operation.request} | {table.reference.name}
     missing = [field.name for field in operation.request if field.required and field.name not in message]
-    surplus = sorted(set(message) - asked)
+    surplus = [] if takes_more else sorted(set(message) - asked)
     return f"missing {missing[0]}" if missing else f"not asked for: {surplus[0]}" if surplus else ""
 
 

@@ -27,9 +27,6 @@ from typing import Any, TypedDict
 
 import aiohttp
 
-from adapters.file_drop_table import secrets_of
-from adapters.rest_table import RestTable
-from adapters.soap_table import SoapTable
 from contracts.catalogue import CodeList, ResultKind
 from contracts.site import Site, SystemFile, load_site
 from contracts.situation import ChannelStatus, Situation
@@ -38,6 +35,7 @@ from simulators.faults import Fault, FaultDial
 from simulators.file_department import file_drop_table
 from simulators.hub_process import HubProcess, serve_command
 from simulators.ledger import Ledger
+from simulators.made_secrets import secret, secret_names
 from simulators.plausible import SHARES
 from simulators.rest import RestDepartment, rest_department
 from simulators.senders import Sender
@@ -46,7 +44,7 @@ from simulators.sftp import SftpDepartment, sftp_department
 from simulators.soap import soap_department
 
 MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-"""Monday, 2 March 2026, nine o'clock in Shanghai: every office has just opened."""
+"""Monday, 2 March 2026, nine o'clock by Chinese time: every office has just opened."""
 
 
 class CivilClock:
@@ -185,12 +183,12 @@ class World:
         """The clerk and the staff, once: they know how to wait for a hub that is away."""
         if self._people:
             return
-        key, plan = await self.key(), self.plan
+        key, plan, sheets = await self.key(), self.plan, self.folder / "sheets"
         office = centre_staff.Office(
-            hub=self.hub.url, key=key, sheets=self.folder / "sheets", seed=plan.seed, pace_seconds=plan.pace_seconds
+            hub=self.hub.url, key=key, sheets=sheets, site=self.site, seed=plan.seed, pace_seconds=plan.pace_seconds
         )
         desk = clerk.Desk(
-            folder=self.folder / "sheets",
+            folder=sheets,
             hub=self.hub.url,
             key=key,
             ledger=self.paper_ledger,
@@ -224,16 +222,17 @@ class World:
         """Where a department returned a case, the centre mends the papers and hands it in once more."""
         over: set[str] = set()
         while not self._stop.is_set():
-            for sender in self._senders:
-                for case_no in [one for one in sender.cases if one not in over]:
-                    view = await self.case(case_no)
-                    if view is not None and view["status"] in ENDED:
-                        over.add(case_no)
-                    if view is not None and view["status"] == "32":
-                        rounds = sum(one["round"] for one in view["deliveries"])
-                        told = {"event": "resubmit", "by": "staff-1"}
-                        await sender.event(f"resubmit-{case_no}-{rounds}", case_no, told)
-            await asyncio.sleep(self.plan.pace_seconds * 2)
+            open_cases = [(sender, one) for sender in self._senders for one in sender.cases if one not in over]
+            for sender, case_no in open_cases:
+                view = await self.case(case_no)
+                if view is not None and view["status"] in ENDED:
+                    over.add(case_no)
+                if view is not None and view["status"] == "32":
+                    rounds = sum(one["round"] for one in view["deliveries"])
+                    told = {"event": "resubmit", "by": "staff-1"}
+                    await sender.event(f"resubmit-{case_no}-{rounds}", case_no, told)
+            # Looking costs the hub work: with many open cases nobody looks without a pause.
+            await asyncio.sleep(max(self.plan.pace_seconds * 2, len(open_cases) * 0.006))
 
     async def case(self, case_no: str) -> dict[str, Any] | None:
         """A case as the hub shows it; None while the hub is away."""
@@ -307,7 +306,7 @@ async def world(plan: Plan) -> AsyncIterator[World]:
 async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
     """The department's own software behind the channel that sends; secrets for every channel."""
     plan = city.plan
-    values = {name: _secret(plan.folder / "keys" / "secrets" / name) for name in _secret_names(system)}
+    values = {name: secret(plan.folder / "keys" / "secrets" / name) for name in secret_names(system)}
     sending = next((one for one in system.channels if one.status is ChannelStatus.SENDING), None)
     if sending is None or sending.situation is Situation.PAPER:
         return
@@ -320,7 +319,7 @@ async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
         "code_lists": city.site.code_lists,
         "now": city.clock.now,
     }
-    delays = {"reply_delay_seconds": plan.reply_delay_seconds, "slow_seconds": plan.slow_seconds}
+    delays: _Delays = {"reply_delay_seconds": plan.reply_delay_seconds, "slow_seconds": plan.slow_seconds}
     if sending.situation is Situation.FILE_DROP:
         exchange = stack.enter_context(
             sftp_department(
@@ -357,32 +356,17 @@ class _Habits(TypedDict):
     now: Callable[[], datetime]
 
 
+class _Delays(TypedDict):
+    """Of those that are called."""
+
+    reply_delay_seconds: float
+    slow_seconds: float
+
+
 def _department_folder(site: Site, system: SystemFile) -> Path:
     """Where the files of the system's department lie, its WSDL among them."""
     code = next(department.code for department in site.departments if system in department.systems)
     return (Path(site.root) / site.files[code]).parent
-
-
-def _secret_names(system: SystemFile) -> list[str]:
-    names: list[str] = []
-    for channel in system.channels:
-        if channel.rest is not None:
-            rest = RestTable.model_validate(dict(channel.rest))
-            names += [*rest.auth.secrets, *([rest.callback.secret] if rest.callback and rest.callback.secret else [])]
-        if channel.soap is not None:
-            names += SoapTable.model_validate(dict(channel.soap)).auth.secrets
-        if channel.file_drop is not None:
-            table = file_drop_table(system)
-            names += [name for name in (table.auth.password, *secrets_of(table)) if name]
-    return names
-
-
-def _secret(path: Path) -> str:
-    """The value, made at its first use; short, since some departments have 20 bytes for it."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(12))
-    return path.read_text()
 
 
 def _free_port() -> int:
