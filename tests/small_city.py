@@ -279,6 +279,11 @@ class SmallCity:
         change: Change = self.unit(lambda c: results.receive(c, self.city, new, self.at))
         return change.case_no
 
+    def publish(self, year: int) -> None:
+        """The calendar of a year arrives."""
+        table = CalendarYear(year=year, version=1, holidays=frozenset(), makeup_workdays=frozenset())
+        self.city = replace(self.city, calendar=calendar("Asia/Shanghai", {**small_calendar(), year: table}))
+
     def check_forms(self, form_errors: Callable[[Item, CaseApplication, date], tuple[BadField, ...]]) -> None:
         """Have applications checked at acceptance."""
         self.city = replace(self.city, form_errors=form_errors)

@@ -53,10 +53,12 @@ def set_due(work: Casework) -> None:
 def _set_due(work: Casework, days: int) -> None:
     if work.row["accepted_at"] is None:
         return
-    before = work.row["due_at"]
+    before, known = work.row["due_at"], work.row["due_open"]
     pauses = [Pause(start=moment(start), end=moment(end)) for start, end in orjson.loads(work.row["pauses"])]
     found = due(moment(work.row["accepted_at"]), days, work.item.day_type, pauses, work.city.calendar)
     work.set(due_at=milliseconds(found.at) if found.at else None, due_open=found.why is NotYet.MISSING_YEAR)
+    if found.why is NotYet.MISSING_YEAR and not known:
+        work.log("alarm", work.case_no, None, "missing_calendar", year=found.year)
     if before is not None and work.row["due_at"] is not None:
         work.move_deadlines(before)
 

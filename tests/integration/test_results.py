@@ -262,7 +262,11 @@ def test_a_year_without_a_calendar_leaves_the_date_open(city: SmallCity) -> None
     case = city.submit("CENTRE1")
     assert (city.case(case)["due_at"], city.case(case)["due_open"]) == (None, 1)
     city.time_passes(case)
+    assert journal_kinds(city, case).count("alarm") == 1
     assert city.case(case)["due_open"] == 1
+    city.publish(2027)
+    city.time_passes(case)
+    assert (city.case(case)["due_open"], city.case(case)["due_at"] is not None) == (0, True)
 
 
 def test_guards_say_what_is_missing(city: SmallCity) -> None:
