@@ -1,5 +1,6 @@
 """Whatever is wrong in a site folder is told with its file, key and line, and all of it at once."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -12,17 +13,41 @@ from contracts.site import load_site, mistakes_of
 from contracts.situation import Situation
 from plugins.toml_departments import register_departments, sample_site
 
+SMALL = ("archives", "civil_affairs", "education", "health")
+"""Departments enough for a mistake of every kind; a hundred copies of the whole city would take their time."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the sample city that a test may spoil."""
+    """A copy of a part of the sample city that a test may spoil: some departments, and the items that need no other."""
     copy = tmp_path / "site"
-    shutil.copytree(
-        sample_site(),
-        copy,
-        ignore=lambda _, names: [name for name in names if name.endswith((".py", ".json", ".md", ".typed", "__"))],
-    )
+    shutil.copytree(sample_site(), copy, ignore=_not_small)
     return copy
+
+
+@pytest.fixture
+def whole_folder(tmp_path: Path) -> Path:
+    """A copy of all of it."""
+    copy = tmp_path / "whole"
+    shutil.copytree(sample_site(), copy, ignore=shutil.ignore_patterns("*.py", "*.json", "__pycache__"))
+    return copy
+
+
+def _not_small(folder: str, names: list[str]) -> list[str]:
+    if Path(folder) == sample_site():
+        return [name for name in names if name not in (*SMALL, "calendar") and not name.endswith(".toml")]
+    here = set[str]()
+    if folder.endswith("items"):
+        texts = {name: (Path(folder) / name).read_text("utf-8") for name in names}
+        here = {
+            name
+            for name, text in texts.items()
+            if not set(re.findall(r'^system = "(\w+)-', text, re.MULTILINE)) <= KNOWN
+        }
+    return [name for name in names if name.endswith((".py", ".json", ".md")) or name in here]
+
+
+KNOWN = {"DA", "MZ", "JY", "WJ"}
 
 
 def mistakes_in(folder: Path) -> tuple[SiteMistake, ...]:
@@ -59,7 +84,6 @@ class Planted(NamedTuple):
 CAL, CENTRES, FIELDS = "calendar/2026.toml", "centres.toml", "fields.toml"
 DA, MZ, WJ = "archives/department.toml", "civil_affairs/department.toml", "health/department.toml"
 DA001, JY004 = "archives/items/DA001.toml", "education/items/JY004.toml"
-FG001 = "housing/items/FG001.toml"
 SEARCH = "systems.0.operations.0"
 NO_REST = '[systems.channels.rest]\nbase_path = "/archive/api"'
 
@@ -145,7 +169,6 @@ PLANTED = [
     Planted(DA, 'source = "form.year_to", type', 'scource = "form.year_to", type', f"{SEARCH}.request.4.scource", "did you mean source?"),
     Planted(FIELDS, 'type = "date"', 'typ = "date"', "groups.applicant.fields.4.typ", "did you mean type?"),
     Planted("site.toml", 'timezone = "Asia/Shanghai"', 'time_zone = "Asia/Shanghai"', "time_zone", "did you mean timezone?"),
-    Planted(FG001, '"c_hukou", "c_marriage"', '"c_huko", "c_marriage"', "steps.12.after", "no step c_huko: did you mean c_hukou?", line="after = ["),
     Planted(JY004, 'decides = "s3"', 'decides = "p1"', "steps.1.operation", "decides nothing", line='operation = "relief_status"'),
     Planted(JY004, 'wait_for = "all"', 'wait_for = "any"', "steps.4.join.wait_for", "'all' or 'mandatory'"),
     Planted(JY004, 'wait_for = "all"', 'wait_for = "all", mandatory = ["s1"]', "steps.4.join", "s1 is not among"),
@@ -300,11 +323,13 @@ def test_a_mistake_in_a_protocol_table_is_told_in_the_same_way(
         ),
     ],
 )
-def test_a_wsdl_that_does_not_fit_is_laid_to_the_channel(folder: Path, old: str, new: str, key: str, says: str) -> None:
-    path = folder / "medical_insurance/department.toml"
+def test_a_wsdl_that_does_not_fit_is_laid_to_the_channel(
+    whole_folder: Path, old: str, new: str, key: str, says: str
+) -> None:
+    path = whole_folder / "medical_insurance/department.toml"
     path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
     with pytest.raises(SiteError) as caught:
-        register_departments(str(folder))
+        register_departments(str(whole_folder))
     told = [mistake for mistake in caught.value.mistakes if says in mistake.message]
     assert told, caught.value
     assert {(mistake.file, mistake.key) for mistake in told} == {("medical_insurance/department.toml", key)}
@@ -357,6 +382,13 @@ def test_a_key_that_was_nearly_right_is_told_with_the_right_one(
     (mistake,) = [mistake for mistake in caught.value.mistakes if mistake.key == key]
     assert mistake.message == f"no such key: did you mean {says}?"
     assert new in path.read_text("utf-8").splitlines()[mistake.line - 1]
+
+
+def test_a_source_that_is_not_there_is_told_with_the_one_that_is(whole_folder: Path) -> None:
+    path = whole_folder / "housing/items/FG001.toml"
+    path.write_text(path.read_text("utf-8").replace('"c_hukou", "c_marriage"', '"c_huko", "c_marriage"', 1), "utf-8")
+    told = {mistake.message for mistake in mistakes_in(whole_folder)}
+    assert "no step c_huko: did you mean c_hukou?" in told
 
 
 def test_a_name_that_is_far_from_all_others_gets_no_guess() -> None:
