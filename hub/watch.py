@@ -1,7 +1,7 @@
 """What happens without a message: answers are collected, deliveries that wait are looked at, the clock moves cases."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -12,6 +12,7 @@ from contracts.plugin import Collecting
 from hub import attempts, metrics, outbox, results
 from hub.core import Core
 from hub.results import Change
+from hub.store import reading
 from hub.store.connection import Connection, Row, StoreUnavailable
 from hub.systems import OpenChannel
 
@@ -23,8 +24,17 @@ CHUNK = 200
 AT_ONCE = 8
 """Polls and enquiries of one system that run at once."""
 
-LAPSED = 500
-"""Waiting deliveries looked at in one turn."""
+CROWD = 64
+"""Waiting deliveries of one system that are in hand: the rest of its queue stays in the database, and others come first."""
+
+PAGE = 500
+"""Waiting deliveries, and cases that time may move, read at once."""
+
+REST_SECONDS = 60.0
+"""How long a delivery is left alone that could not be looked at: it would be the oldest of every turn."""
+
+AGAIN_MS = 3_600_000
+"""A case that time may move is looked at once an hour of the civil clock: most are only waiting for a person."""
 
 
 async def collect(core: Core, opened: OpenChannel, gateway: Collecting) -> None:
@@ -56,9 +66,13 @@ def replies_unit(core: Core, system: str, replies: Sequence[Reply]) -> Callable[
 class Watch:
     """Looks at deliveries that wait (polls, enquiries, overdue answers) and at cases that time alone moves."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, page: int = PAGE) -> None:
+        """``page``: how many deliveries or cases are read at once."""
         self.core = core
-        self._busy: set[str] = set()
+        self.page = page
+        self._busy: dict[str, set[str]] = {}
+        self._resting: dict[str, float] = {}
+        self._looked: dict[str, int] = {}
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,44 +98,74 @@ class Watch:
                 core.wake(row["system"], core.now_ms())
 
     async def _look_at_lapsed(self) -> None:
-        rows = await self.core.read(lambda c: outbox.lapsed_rows(c, self.core.city, self.core.now_ms(), LAPSED))
-        for row in rows:
-            if row["id"] not in self._busy:
-                self._look(row)
+        """Take up what has lapsed, oldest first, but never more than a crowd of one system."""
+        core = self.core
+        now = asyncio.get_running_loop().time()
+        self._resting = {name: until for name, until in self._resting.items() if until > now}
+        left_out = {system for system, names in self._busy.items() if len(names) >= CROWD}
+        while True:
+            limit = self.page + len(self._resting) + sum(map(len, self._busy.values()))
+            found = await core.read(lambda c: _lapsed(c, core.city.region, core.now_ms(), left_out, limit))  # noqa: B023 - read at once
+            for row in found:
+                if row["system"] not in left_out and not self._take(row["system"], row["id"]):
+                    left_out.add(row["system"])
+            if len(found) < limit:
+                return
 
-    def _look(self, row: Row) -> None:
-        self._busy.add(row["id"])
-        task = asyncio.create_task(self._one(row))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _take(self, system: str, delivery: str) -> bool:
+        """Begin to look at a delivery unless that goes on already. Returns False when its system can take no more now."""
+        opened = self.core.systems.sending(system)
+        if opened is None:
+            return False
+        busy = self._busy.setdefault(system, set())
+        if delivery not in busy and delivery not in self._resting:
+            busy.add(delivery)
+            task = asyncio.create_task(self._one(opened, delivery))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(busy) < CROWD
 
-    async def _one(self, row: Row) -> None:
-        gate = self._gates.setdefault(row["system"], asyncio.Semaphore(AT_ONCE))
+    async def _one(self, opened: OpenChannel, delivery: str) -> None:
+        core, system = self.core, opened.system
+        gate = self._gates.setdefault(system, asyncio.Semaphore(AT_ONCE))
         try:
             async with gate:
-                opened = self.core.systems.sending(row["system"])
-                if opened is None:
-                    return
-                await attempts.look_again(
-                    self.core, row, opened.gateway, opened.channel.situation, opened.channel.limits.attempt_seconds
-                )
-        except Exception as error:  # noqa: BLE001 - it is looked at again in the next turn
-            log.warning("look_failed", system=row["system"], error=type(error).__name__)
+                row = await core.read(lambda c: reading.delivery_row(c, core.city.region, delivery))
+                if row is not None and row["lapsed_at"] is not None and row["lapsed_at"] <= core.now_ms():
+                    await attempts.look_again(
+                        core, row, opened.gateway, opened.channel.situation, opened.channel.limits.attempt_seconds
+                    )
+        except StoreUnavailable as error:
+            log.warning("store_unavailable", why=str(error))
+        except Exception as error:  # noqa: BLE001 - it is looked at again after a rest
+            log.warning("look_failed", system=system, error=type(error).__name__)
+            self._resting[delivery] = asyncio.get_running_loop().time() + REST_SECONDS
         finally:
-            self._busy.discard(row["id"])
+            self._busy[system].discard(delivery)
 
     async def _move_cases(self) -> None:
         core = self.core
         now = core.now_ms()
+        self._looked = {case_no: at for case_no, at in self._looked.items() if now - at < AGAIN_MS}
         archive_before = now - core.city.archive_after_days * 86_400_000
-        for case_no in await core.read(lambda c: outbox.due_for_time(c, core.city, now, 500, archive_before)):
-            try:
-                await core.commit("time_passed", _time_passed(core, case_no, now))
-            except StoreUnavailable:
-                raise
-            except Exception as error:  # noqa: BLE001 - one case that cannot be moved must not stop the others
-                metrics.BUGS.labels("watch").inc()
-                log.error("case_not_moved", case=case_no, error=type(error).__name__)
+        while True:
+            limit = self.page + len(self._looked)
+            found = await core.read(lambda c: outbox.due_for_time(c, core.city, now, limit, archive_before))  # noqa: B023 - read at once
+            for case_no in found:
+                if case_no not in self._looked:
+                    await self._move(case_no, now)
+                    self._looked[case_no] = now
+            if len(found) < limit:
+                return
+
+    async def _move(self, case_no: str, now: int) -> None:
+        try:
+            await self.core.commit("time_passed", _time_passed(self.core, case_no, now))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one case that cannot be moved must not stop the others
+            metrics.BUGS.labels("watch").inc()
+            log.error("case_not_moved", case=case_no, error=type(error).__name__)
 
     async def cases(self) -> None:
         """Until cancelled: deemed acceptance, overdue corrections, silent sources, open dates, archiving."""
@@ -140,6 +184,17 @@ async def _turn(name: str, work: Callable[[], Awaitable[None]]) -> None:
     except Exception as error:  # noqa: BLE001 - an error of one turn must not stop the clock for the whole hub
         metrics.BUGS.labels("watch").inc()
         log.error("turn_failed", turn=name, error=type(error).__name__)
+
+
+def _lapsed(connection: Connection, region: str, at: int, left_out: Collection[str], limit: int) -> list[Row]:
+    """Id and system of deliveries whose time to look again has come, oldest first, without those of some systems."""
+    names = {f"system_{number}": system for number, system in enumerate(left_out)}
+    others = f" AND system NOT IN ({', '.join(f':{name}' for name in names)})" if names else ""
+    return connection.rows(
+        "SELECT id, system FROM delivery WHERE region = :region AND lapsed_at IS NOT NULL AND lapsed_at <= :at"  # noqa: S608 - constant parts
+        f"{others} ORDER BY lapsed_at LIMIT :limit",
+        {"region": region, "at": at, "limit": limit, **names},
+    )
 
 
 def _giving_back(core: Core, row: Row) -> Callable[[Connection], int]:

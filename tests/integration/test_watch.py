@@ -1,17 +1,21 @@
 """What happens without a message goes on, whatever one case, one delivery or one reply does."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.delivery import AwaitingReply, Delivery, NotFound, Outcome
 from contracts.envelope import CaseApplication
+from contracts.situation import Situation
 from hub import results
 from hub.app import Hub
 from hub.results import Change, NewCase
-from tests.scripted import from_start, rows, scripted_hub, until
-from tests.small_city import CENTRE, START
+from hub.watch import Watch
+from tests.scripted import Asked, from_start, rows, scripted_channel, scripted_hub, settled, submit, until
+from tests.small_city import CENTRE, GRANTED, START
 
 DAY_IN_A_TENTH = {"clock": from_start(START, 864_000.0)}
 
@@ -71,3 +75,72 @@ async def test_a_turn_that_fails_is_followed_by_the_next_one(tmp_path: Path) -> 
         await deemed_accepted(hub, case_no)
         states = await rows(hub, "SELECT status FROM case_file")
     assert states != [{"status": "10"}]
+
+
+async def copies(hub: Hub, table: str, number: int, **columns: str) -> None:
+    """More rows like the only one of a table; ``columns`` are expressions over the ordinal ``i``."""
+    names = [row["name"] for row in await rows(hub, f"PRAGMA table_info({table})")]
+    values = ", ".join(columns.get(name, f'"{name}"') for name in names)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    await change(
+        hub,
+        f"INSERT INTO {table} ({quoted}) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number)"
+        f" SELECT {values} FROM {table}, n WHERE true",
+        number=number,
+    )
+
+
+async def test_cases_that_wait_for_a_person_do_not_keep_time_from_the_others(tmp_path: Path) -> None:
+    async with scripted_hub(tmp_path) as hub:
+        await hand_in(hub, "1")
+        await change(hub, "UPDATE case_file SET status = '11', changed_at = changed_at - 3 * 86400000, case_no = '0'")
+        await copies(hub, "case_file", 5, case_no="'0' || i")
+        due = await hand_in(hub, "2")
+        long_ago = "changed_at = changed_at - 20 * 86400000, received_at = received_at - 20 * 86400000"
+        await change(hub, f"UPDATE case_file SET {long_ago} WHERE case_no = :n", n=due)
+        turns = asyncio.create_task(Watch(hub, page=2).cases())
+        await deemed_accepted(hub, due)
+        turns.cancel()
+
+
+class Silent(Asked):
+    """A department that never answers an enquiry before the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda delivery: AwaitingReply(next_poll_at=datetime.now(UTC)), lambda delivery: GRANTED)
+        self.answered = asyncio.Event()
+
+    async def enquire(self, delivery: Delivery, /) -> Outcome | NotFound:
+        """Wait."""
+        await self.answered.wait()
+        return await super().enquire(delivery)
+
+
+async def test_a_department_that_answers_no_enquiry_keeps_nobody_elses_deliveries_waiting(tmp_path: Path) -> None:
+    silent = Silent()
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    prompt = Asked(lambda delivery: AwaitingReply(next_poll_at=soon), lambda delivery: GRANTED)
+    channels = {"api": scripted_channel(silent), "file": scripted_channel(prompt, Situation.FILE_DROP)}
+    async with scripted_hub(tmp_path, None, **channels) as hub:
+        await settled(hub, ["waiting"], await submit(hub, "API1"))
+        await copies(hub, "delivery", 600, id="printf('00000000-0000-4000-8000-%012d', i)", subject="CAST(i AS TEXT)")
+        case_no = await submit(hub, "FILE1")
+        await settled(hub, ["done"], case_no)
+        silent.answered.set()
+    assert len(prompt.asked) == 1
+
+
+async def test_a_delivery_that_cannot_be_looked_at_rests_and_the_next_one_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompt = Asked(
+        lambda delivery: AwaitingReply(next_poll_at=datetime.now(UTC) + timedelta(seconds=0.5)),
+        lambda delivery: GRANTED,
+    )
+    async with scripted_hub(tmp_path, api=scripted_channel(prompt)) as hub:
+        broken = await submit(hub, "API1")
+        await settled(hub, ["waiting"], broken)
+        await change(hub, "UPDATE delivery SET sealed_fields = x'00' WHERE case_no = :n", n=broken)
+        await settled(hub, ["done"], await submit(hub, "API1"))
+        await settled(hub, ["waiting"], broken)
+    assert capsys.readouterr().out.count("look_failed") == 1
