@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from contracts.site import load_site
+from simulators.sample import sample_site
+
 ONEDOOR = Path(sys.executable).with_name("onedoor")
 KEYS = {
     "cases",
@@ -27,6 +30,8 @@ KEYS = {
     "lost",
     "undetected_duplicates",
     "clock",
+    "items",
+    "by_system",
 }
 
 
@@ -73,6 +78,19 @@ def test_every_situation_is_reached_and_its_figures_agree(summary: dict[str, Any
         assert summary[figure] == sum(line[figure] for line in summary["by_situation"].values())
     assert summary["centre_steps"]["cases"] > 0
     assert summary["centre_steps"]["done"] > 0
+
+
+def test_the_summary_counts_items_and_every_system_of_the_site(summary: dict[str, Any]) -> None:
+    """As many cases as a short run has are of as many items; a default run has every item and reaches every system."""
+    site = load_site(sample_site())
+    assert summary["items"] == {"run": 30, "of_site": len({item.code for item in site.items})}
+    assert set(summary["by_system"]) == {system.key for one in site.departments for system in one.systems}
+    for figure in ("deliveries", "attempts"):
+        ways, systems = (sum(one[figure] for one in summary[by].values()) for by in ("by_situation", "by_system"))
+        assert ways == systems > 0
+    for line in summary["by_system"].values():
+        assert line["answered"] <= line["deliveries"]
+        assert (line["cases"] > 0) == (line["deliveries"] > 0)
 
 
 def test_every_kind_of_fault_was_injected(summary: dict[str, Any]) -> None:

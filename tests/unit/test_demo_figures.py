@@ -139,6 +139,19 @@ def test_each_situation_counts_its_own_deliveries() -> None:
     assert found.by_situation[Situation.FILE_DROP].as_json()["waiting"] == 0
 
 
+def test_every_system_of_the_site_and_every_item_with_a_case_is_counted() -> None:
+    views = [
+        case(deliveries=(delivery("done", attempts=(attempt("unknown"), attempt("completed"))), delivery("waiting"))),
+        case(deliveries=(delivery("returned"),)),
+    ]
+    found = figures(SITE, views)
+    assert (found.items, found.items_of_site) == (1, len({item.code for item in SITE.items}))
+    assert set(found.by_system) == {system.key for one in SITE.departments for system in one.systems}
+    line = found.by_system["MZ-relief"].as_json()
+    assert line == {"situation": "api", "cases": 2, "deliveries": 3, "attempts": 2, "answered": 2}
+    assert sum(one.deliveries for one in found.by_system.values()) == 3
+
+
 def test_the_centre_counts_its_steps_and_what_people_have_to_do() -> None:
     steps = (
         step("centre", "done", "done", "s1"),
@@ -169,5 +182,6 @@ def test_the_screen_shows_all_of_it_within_eighty_columns() -> None:
     )
     shown = console.export_text()
     assert "…" not in shown
+    assert "1 of 29" in shown
     for words in ("file drop", "a department's result file", "In no state that has a name", "I3 FAILED", "[twice]"):
         assert words in shown
