@@ -1,13 +1,13 @@
 """What happens without a message: answers are collected, deliveries that wait are looked at, the clock moves cases."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 
 import structlog
 
 from contracts.delivery import Reply
-from contracts.errors import DeliveryError
+from contracts.errors import DeliveryError, OutcomeUnknownError
 from contracts.plugin import Collecting
 from hub import attempts, metrics, outbox, results
 from hub.core import Core
@@ -20,6 +20,9 @@ log = structlog.get_logger("onedoor.watch")
 
 CHUNK = 200
 """Replies of one file that share a unit of work: a whole file of 20,000 would keep everybody else waiting."""
+
+PATIENCE_SECONDS = 300.0
+"""A collecting gateway that brings nothing for so long, not even the end, hangs."""
 
 AT_ONCE = 8
 """Polls and enquiries of one system that run at once."""
@@ -37,21 +40,68 @@ AGAIN_MS = 3_600_000
 """A case that time may move is looked at once an hour of the civil clock: most are only waiting for a person."""
 
 
-async def collect(core: Core, opened: OpenChannel, gateway: Collecting) -> None:
-    """Fetch answers of one channel again and again; a file is archived only after its replies are committed (R6)."""
+async def collect(
+    core: Core, opened: OpenChannel, gateway: Collecting, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
+    """Fetch answers of one channel again and again; a file is archived only after its replies are committed (R6).
+
+    ``patience_seconds``: how long a gateway may take for one file, if its attempts may not take longer anyway.
+    """
+    limits = opened.channel.limits
+    patience = max(patience_seconds, limits.attempt_seconds)
     while True:
         try:
-            async with aclosing(gateway.collect()) as files:  # type: ignore[type-var] # every collect() is an async generator
-                async for replies in files:
-                    for start in range(0, len(replies), CHUNK):
-                        await core.commit(
-                            "collect_replies", replies_unit(core, opened.system, replies[start : start + CHUNK])
-                        )
-        except (DeliveryError, StoreUnavailable) as error:
-            log.warning("collect_failed", system=opened.system, why=str(error))
+            await _collect_once(core, opened.system, gateway, patience)
+        except StoreUnavailable as error:
+            log.warning("store_unavailable", why=str(error))
+        except DeliveryError as error:
+            log.warning("collect_failed", system=opened.system, why=error.code)
         except Exception as error:  # noqa: BLE001 - a plugin's mistake must not end the collecting
+            metrics.BUGS.labels("collect").inc()
             log.error("plugin_bug", system=opened.system, error=type(error).__name__)
-        await asyncio.sleep(max(opened.channel.limits.collect_seconds / core.settings.clock.speed, 0.05))
+        await asyncio.sleep(max(limits.collect_seconds / core.settings.clock.speed, 0.05))
+
+
+async def _collect_once(core: Core, system: str, gateway: Collecting, patience: float) -> None:
+    """Every file that lies there. Going on to the next one tells the gateway that the last one is committed."""
+    async with aclosing(gateway.collect()) as files:  # type: ignore[type-var] # every collect() is an async generator
+        while (replies := await _next_file(files, system, patience)) is not None:
+            for start in range(0, len(replies), CHUNK):
+                await _take_in(core, system, replies[start : start + CHUNK])
+
+
+async def _next_file(files: AsyncIterator[Sequence[Reply]], system: str, patience: float) -> Sequence[Reply] | None:
+    """The next file's replies, None after the last. In this very task: what a generator holds open may belong to its task.
+
+    Raises what the gateway raises, OutcomeUnknownError where it hangs or tries to end the process.
+    """
+    watchdog = asyncio.timeout(patience)
+    try:
+        async with watchdog:
+            return await anext(files, None)
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise OutcomeUnknownError("collect_exited", type(error).__name__) from error
+    except TimeoutError as error:
+        if not watchdog.expired():
+            raise
+        metrics.WATCHDOG.labels(system).inc()
+        raise OutcomeUnknownError("watchdog", f"nothing within {patience:g} s") from error
+
+
+async def _take_in(core: Core, system: str, replies: Sequence[Reply]) -> None:
+    """Commit replies together; if that fails one by one, so that a bad one costs itself alone and its file is archived."""
+    try:
+        await core.commit("collect_replies", replies_unit(core, system, replies))
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - one of them is to blame; which one shows now
+        if len(replies) > 1:
+            for reply in replies:
+                await _take_in(core, system, [reply])
+            return
+        metrics.BUGS.labels("collect").inc()
+        delivery = str(getattr(replies[0], "delivery_id", ""))
+        log.error("reply_not_taken", system=system, delivery=delivery, error=type(error).__name__)
 
 
 def replies_unit(core: Core, system: str, replies: Sequence[Reply]) -> Callable[[Connection], list[Change]]:

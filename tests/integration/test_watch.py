@@ -1,20 +1,35 @@
 """What happens without a message goes on, whatever one case, one delivery or one reply does."""
 
 import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.delivery import AwaitingReply, Delivery, NotFound, Outcome
+from contracts.delivery import AwaitingReply, Delivery, NotFound, Outcome, Reply
 from contracts.envelope import CaseApplication
-from contracts.situation import Situation
-from hub import results
+from contracts.errors import TemporaryError
+from contracts.situation import Limits, Situation
+from hub import metrics, results
 from hub.app import Hub
 from hub.results import Change, NewCase
-from hub.watch import Watch
-from tests.scripted import Asked, from_start, rows, scripted_channel, scripted_hub, settled, submit, until
+from hub.systems import OpenChannel
+from hub.watch import Watch, collect
+from tests.scripted import (
+    Asked,
+    Scripted,
+    from_start,
+    rows,
+    scripted_channel,
+    scripted_hub,
+    settled,
+    states,
+    submit,
+    until,
+)
 from tests.small_city import CENTRE, GRANTED, START
 
 DAY_IN_A_TENTH = {"clock": from_start(START, 864_000.0)}
@@ -73,8 +88,6 @@ async def test_a_turn_that_fails_is_followed_by_the_next_one(tmp_path: Path) -> 
         for name in ("case_step", "delivery"):
             await change(hub, f"ALTER TABLE {name}_away RENAME TO {name}")
         await deemed_accepted(hub, case_no)
-        states = await rows(hub, "SELECT status FROM case_file")
-    assert states != [{"status": "10"}]
 
 
 async def copies(hub: Hub, table: str, number: int, **columns: str) -> None:
@@ -144,3 +157,121 @@ async def test_a_delivery_that_cannot_be_looked_at_rests_and_the_next_one_is_loo
         await settled(hub, ["done"], await submit(hub, "API1"))
         await settled(hub, ["waiting"], broken)
     assert capsys.readouterr().out.count("look_failed") == 1
+
+
+class Files(Scripted):
+    """A gateway with files to fetch; it remembers which were archived. ``before`` runs before each file is handed over."""
+
+    def __init__(self, before: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__(lambda delivery: AwaitingReply())
+        self.files: list[Sequence[Reply]] = []
+        self.archived: list[int] = []
+        self.before = before
+        self.calls = 0
+
+    async def collect(self) -> AsyncIterator[Sequence[Reply]]:
+        """What lies there."""
+        self.calls += 1
+        for number, file in enumerate(self.files):
+            if number not in self.archived:
+                if self.before is not None:
+                    await self.before()
+                yield file
+                self.archived.append(number)
+
+
+OFTEN = Limits(collect_seconds=0.05)
+
+
+def answer(delivery: Delivery, outcome: Outcome = GRANTED) -> Reply:
+    """What a file says of a delivery."""
+    return Reply(delivery_id=delivery.id, outcome=outcome, happened_at=datetime.now(UTC))
+
+
+async def archived(gateway: Files, number: int) -> None:
+    """Wait for so many archived files."""
+
+    async def so_many() -> bool:
+        return len(gateway.archived) == number
+
+    await until(so_many)
+
+
+async def test_a_reply_that_cannot_be_taken_spoils_neither_its_file_nor_the_next_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway = Files()
+    before = metrics.BUGS.labels("collect")._value.get()
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway, limits=OFTEN)) as hub:
+        cases = [await submit(hub, "API1") for _ in range(4)]
+        await settled(hub, ["waiting"] * 4, *cases)
+        of = {seen.case_no: seen for seen in gateway.seen}
+        await change(hub, "UPDATE case_file SET item = '赵样例' WHERE case_no = :n", n=cases[1])
+        gateway.files = [[answer(of[case_no]) for case_no in cases[:3]], [answer(of[cases[3]])]]
+        await archived(gateway, 2)
+        assert await states(hub, *cases) == ["done", "waiting", "done", "done"]
+    assert metrics.BUGS.labels("collect")._value.get() == before + 1
+    told = capsys.readouterr().out
+    assert "reply_not_taken" in told
+    assert "赵样例" not in told
+
+
+async def test_a_file_stays_where_it_is_while_nothing_can_be_stored(tmp_path: Path) -> None:
+    gateway = Files()
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway, limits=OFTEN)) as hub:
+        case_no = await submit(hub, "API1")
+        await settled(hub, ["waiting"], case_no)
+        other = sqlite3.connect(tmp_path / "data" / "onedoor.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        gateway.files = [[answer(gateway.seen[0])]]
+        calls = gateway.calls
+        await until_called(gateway, calls + 2, seconds=20)
+        assert gateway.archived == []
+        other.execute("ROLLBACK")
+        other.close()
+        await archived(gateway, 1)
+        await settled(hub, ["done"], case_no)
+
+
+async def until_called(gateway: Files, calls: int, seconds: float = 10.0) -> None:
+    """Wait for so many rounds of collecting."""
+
+    async def so_often() -> bool:
+        return gateway.calls >= calls
+
+    await until(so_often, seconds)
+
+
+async def test_collecting_that_hangs_is_ended_and_tried_again(tmp_path: Path) -> None:
+    async def hang() -> None:
+        if gateway.calls == 1:
+            await asyncio.sleep(3600)
+
+    gateway = Files(hang)
+    limits = Limits(collect_seconds=0.05, attempt_seconds=0.1)
+    gateway.files = [[]]
+    async with scripted_hub(tmp_path) as hub:
+        opened = OpenChannel(system="AA-api", channel=scripted_channel(gateway, limits=limits), gateway=gateway)
+        collecting = asyncio.create_task(collect(hub, opened, gateway, patience_seconds=0.1))
+        await archived(gateway, 1)
+        collecting.cancel()
+    assert gateway.calls >= 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [RuntimeError("赵样例"), SystemExit(3), TemporaryError("busy", "赵样例"), TimeoutError()]
+)
+async def test_collecting_goes_on_after_an_error_and_the_log_has_only_its_kind(
+    wrong: BaseException, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fail() -> None:
+        if gateway.calls == 1:
+            raise wrong
+
+    gateway = Files(fail)
+    gateway.files = [[]]
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway, limits=OFTEN)):
+        await archived(gateway, 1)
+    told = capsys.readouterr().out
+    assert "赵样例" not in told
+    assert "plugin_bug" in told or "collect_failed" in told
