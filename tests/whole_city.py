@@ -37,6 +37,7 @@ class WholeCity(SmallCity):
 
     def __init__(self, folder: Path, root: Path) -> None:
         super().__init__(folder)
+        self.connection.run("PRAGMA synchronous = OFF")  # thousands of units of work; no power is cut here
         self.site = load_site(root)
         registered = register(root, self.site.plugins)
         self.forms: dict[str, Form] = {}
