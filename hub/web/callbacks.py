@@ -1,44 +1,66 @@
 """Calls from departments: the gateway says whether they are genuine, the hub commits, and only then says yes (R6)."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
 from aiohttp import web
 
+from contracts.api import Problem
 from contracts.delivery import Answer, Inbound, Received
 from contracts.errors import InboundRefused
 from contracts.plugin import Receiving
+from contracts.records import adapter
 from hub import metrics, results
+from hub.attempts import guarded
 from hub.city import milliseconds
 from hub.results import Change, NotFoundHere
 from hub.store.connection import Connection
 from hub.web.asking import HUB, body_of
-from hub.web.problems import SAFE_HEADERS, log_bug
+from hub.web.problems import PROBLEM_JSON, SAFE_HEADERS, TYPE, UNEXPECTED, log_bug
 
 if TYPE_CHECKING:
     from hub.app import Hub
 
-GATEWAY_SECONDS = 5.0
-"""Authenticating and parsing is no work that takes longer."""
+RETRY_SECONDS = 30
+"""When a department may call again whose message the gateway could not read by a fault of ours."""
+
+log = structlog.get_logger("onedoor.callbacks")
 
 
 async def receive_callback(request: web.Request) -> web.Response:
     """POST /v1/callbacks/{system}."""
     hub = request.app[HUB]
     system = request.match_info["system"]
-    gateway = _receiving(hub, system)
+    gateway, seconds = _receiving(hub, system)
     inbound = Inbound(
         headers={name.lower(): value for name, value in request.headers.items()},
         body=await body_of(request, hub.settings.max_body_bytes),
         peer_certificate=_certificate(request),
     )
-    try:
-        async with asyncio.timeout(GATEWAY_SECONDS):
-            received = await gateway.receive(inbound)
-    except InboundRefused as refused:
+    received = await guarded(gateway.receive(inbound), seconds, system)
+    if isinstance(received, InboundRefused):
         metrics.REFUSED_CALLBACKS.labels(system).inc()
-        return _answer(Answer(status=refused.status, body=refused.body, content_type=refused.content_type))
+        return _answer(Answer(status=received.status, body=received.body, content_type=received.content_type))
+    if not isinstance(received, Received):
+        metrics.BUGS.labels("callback").inc()
+        log.error("callback_not_read", system=system, error=type(received).__name__)
+        return _call_again()
     return _answer(await _commit(hub, system, received))
+
+
+def _call_again() -> web.Response:
+    """The gateway failed before it could say what the department understands: a plain 503, and nothing of the inside."""
+    told = Problem(
+        type=TYPE + UNEXPECTED.name,
+        title=UNEXPECTED.title,
+        status=503,
+        detail="nothing was stored: send the same message again after Retry-After seconds",
+    )
+    answer = _answer(
+        Answer(status=503, body=adapter(Problem).dump_json(told, exclude_defaults=True), content_type=PROBLEM_JSON)
+    )
+    answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer
 
 
 async def _commit(hub: "Hub", system: str, received: Received) -> Answer:
@@ -65,11 +87,14 @@ async def _commit(hub: "Hub", system: str, received: Received) -> Answer:
     return received.answer
 
 
-def _receiving(hub: "Hub", system: str) -> Receiving:
+def _receiving(hub: "Hub", system: str) -> tuple[Receiving, float]:
+    """The gateway that is called, and how many seconds it may take."""
     gateway = hub.systems.receiving(system)
     if gateway is None:
         raise NotFoundHere("no system of that name is called back here")
-    return gateway
+    given: object = gateway
+    limits = (opened.channel.limits for opened in hub.systems.channels.values() if opened.gateway is given)
+    return gateway, next(limits).attempt_seconds
 
 
 def _certificate(request: web.Request) -> bytes | None:
