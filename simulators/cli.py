@@ -34,7 +34,7 @@ class SimulateError(OnedoorError):
 @app.command()
 def simulate(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Departments or systems, such as MZ or MZ-relief; none: all.")
+        list[str] | None, typer.Argument(help="Departments or systems by their codes and keys; none: all.")
     ] = None,
     site: Annotated[Path | None, typer.Option(help="The site folder of another city.")] = None,
     folder: Annotated[Path, typer.Option(help="For ledgers, exchanged files and secrets.")] = Path("simulate-data"),
