@@ -138,7 +138,7 @@ class Watch:
         lost = await core.read(lambda c: outbox.lost_leases(c, core.city, core.now_ms()))
         for row in lost:
             try:
-                await core.commit("lease_lost", _giving_back(core, row))
+                await core.commit("give_back", _giving_back(core, row))
             except StoreUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - the other claims are given back all the same
