@@ -103,7 +103,7 @@ class _Door(paramiko.ServerInterface):
         self._accounts = accounts
         self.account: Account | None = None
 
-    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - paramiko's signature
+    def get_allowed_auths(self, username: str) -> str:
         return "password,publickey"
 
     def check_auth_password(self, username: str, password: str) -> int:
@@ -115,7 +115,7 @@ class _Door(paramiko.ServerInterface):
         shown = f"{key.get_name()} {key.get_base64()}"
         return self._admit(account if account and account.authorized_key == shown else None)
 
-    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - paramiko's signature
+    def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def _admit(self, account: Account | None) -> int:
@@ -213,7 +213,7 @@ class _Folder(paramiko.SFTPServerInterface):
         except OSError as error:
             return _refusal(error)
 
-    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:  # noqa: ARG002
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
         try:
             return _File(self._real(path), flags, self._server.write_pause_seconds)
         except OSError as error:
