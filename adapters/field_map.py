@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from adapters.values import JSON_FORM, RECORD_FORM, BadValueError, ValueForm, read_value, wire_value
 from contracts.catalogue import Operation, ResultCode, ResultKind
 from contracts.delivery import Completed, Decision, Outcome, Returned
+from contracts.envelope import CODE_PATTERN
 from contracts.errors import DeliveryError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.records import Fields, record
 from contracts.situation import Situation
@@ -140,7 +141,7 @@ def outcome_of(
     """What a department's code means; errors are returned, so that one line of a file cannot spoil the others.
 
     ``reply``: fields as ``FieldMap.from_wire`` gives them. ``wanted`` and ``reason_code`` belong to a return (the code itself
-    if there is no finer reason). A code that the operation does not list is OutcomeUnknownError: never a success.
+    if there is no finer reason; ``other`` if it is no code: a sentence may name a resident). A code that the operation does not list is OutcomeUnknownError: never a success.
     """
     found = operation.result_codes.get(situation, {}).get(code)
     if found is None:
@@ -149,7 +150,14 @@ def outcome_of(
         )
     if found.duplicate:
         return DuplicateError(code, found.name_en)
-    return _meaning(found, code, reply, wanted, reason_code or code)
+    reason = (as_code(reason_code) or "other") if reason_code else code
+    return _meaning(found, code, reply, wanted, reason)
+
+
+def as_code(text: JsonValue) -> str | None:
+    """A department's reason or reference, cut to 64 characters; None where it is no code: the journal has no room for sentences."""
+    cut = text.strip()[:64] if isinstance(text, str) else ""
+    return cut if re.fullmatch(CODE_PATTERN, cut) else None
 
 
 def _meaning(

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from adapters.field_map import FieldMap, field_map, outcome_of
+from adapters.field_map import FieldMap, as_code, field_map, outcome_of
 from adapters.rest_table import RestTable, RestWire
 from contracts.catalogue import Answers, Operation
 from contracts.delivery import AwaitingReply, Outcome, Reply
@@ -101,10 +101,7 @@ def settled(
         code == "ACCEPTED" and code not in codes
     )
     if said_accepted:
-        reference = answer.get("department_ref")
-        return AwaitingReply(
-            department_ref=reference if isinstance(reference, str) else None, next_poll_at=next_poll_at
-        )
+        return AwaitingReply(department_ref=as_code(answer.get("department_ref")), next_poll_at=next_poll_at)
     if isinstance(code, bool) or not isinstance(code, str | int):
         raise OutcomeUnknownError("result_missing", f"the answer carries no {system.result_field}")
     wanted = answer.get("wanted")

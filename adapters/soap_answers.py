@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from adapters.field_map import FieldMap, ValueForm, field_map, outcome_of
+from adapters.field_map import FieldMap, ValueForm, as_code, field_map, outcome_of
 from adapters.rest_table import Verdict
 from adapters.soap_envelope import Fault, safe_code
 from adapters.soap_table import CompactDates, SoapTable, SoapWire, StringCutByBytes
@@ -101,7 +101,7 @@ def settled(
         raise OutcomeUnknownError("result_missing", f"the answer carries no {system.result_field}")
     code, names = code.strip(), table.answer
     if code == names.accepted:
-        return AwaitingReply(department_ref=_text(answer.get(names.department_ref)), next_poll_at=next_poll_at)
+        return AwaitingReply(department_ref=as_code(answer.get(names.department_ref)), next_poll_at=next_poll_at)
     if code == names.not_received:
         return NotFound(what=Lookup.NOT_RECEIVED)
     wanted = _text(answer.get(names.wanted))

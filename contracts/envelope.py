@@ -7,20 +7,33 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, TypeAlias
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from contracts.records import Fields, record
 
 CASE_TYPE = "org.onedoor.case.submit.v1"
 EVENT_TYPE = "org.onedoor.case.event.v1"
 
+CODE_PATTERN = r"^[A-Za-z0-9_.:/-]{1,64}$"
+"""What goes into the journal and stays for ever must have no room for a name or a sentence."""
+
+PersonRef: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9@._:-]{1,64}$")]
+"""A staff or applicant reference, never a name."""
+
+Code: TypeAlias = Annotated[str, Field(pattern=CODE_PATTERN)]
+"""A reason, a material or the path of a field; never a text."""
+
+MessageId: TypeAlias = Annotated[str, Field(max_length=128)]
+"""Chosen by the sender; the same id again is the same message."""
+
 
 @record
 class Envelope:
     """CloudEvents context attributes and data. The hub's key of a message is (region, source, id)."""
 
-    id: str
+    id: MessageId
     source: str
     type: str
     specversion: str = "1.0"
@@ -59,7 +72,7 @@ class CaseApplication:
     form: Fields = field(default_factory=dict[str, JsonValue])
     materials: tuple[MaterialRef, ...] = ()
     accepted: bool = False
-    clerk: str | None = None
+    clerk: PersonRef | None = None
 
 
 class CaseEventKind(StrEnum):
@@ -88,10 +101,10 @@ class CaseEvent:
     """
 
     event: CaseEventKind
-    by: str
-    confirmed_by: str | None = None
-    reason_code: str | None = None
-    wanted: tuple[str, ...] = ()
+    by: PersonRef
+    confirmed_by: PersonRef | None = None
+    reason_code: Code | None = None
+    wanted: tuple[Code, ...] = ()
     happened_at: datetime | None = None
     applicant: Fields | None = None
     form: Fields | None = None
@@ -105,13 +118,13 @@ class TaskCompletion:
     by hand, its number and version. ``happened_at`` may lie before the time it is keyed, with a ``backdate_reason``.
     """
 
-    id: str
-    by: str
-    confirmed_by: str | None = None
+    id: MessageId
+    by: PersonRef
+    confirmed_by: PersonRef | None = None
     decision: str | None = None
     result_code: str | None = None
-    reason_code: str | None = None
-    wanted: tuple[str, ...] = ()
+    reason_code: Code | None = None
+    wanted: tuple[Code, ...] = ()
     fields: Fields = field(default_factory=dict[str, JsonValue])
     sheet_code: str | None = None
     sheet_no: str | None = None

@@ -25,6 +25,7 @@ STRUCTURED = "application/cloudevents+json"
 JSON = "application/json"
 
 MAX_ATTRIBUTES = 40
+MAX_ID_LENGTH = 128
 MAX_ATTRIBUTE_LENGTH = 512
 """Characters. An id or a source that is longer is no key."""
 
@@ -167,6 +168,8 @@ def _attribute_errors(attributes: Mapping[str, str]) -> Iterable[BadField]:
             yield BadField(pointer=f"/{name}", message="required")
     if attributes.get("specversion", "1.0") != "1.0":
         yield BadField(pointer="/specversion", message="must be 1.0")
+    if len(attributes.get("id", "")) > MAX_ID_LENGTH:
+        yield BadField(pointer="/id", message=f"longer than {MAX_ID_LENGTH} characters")
     for name, value in attributes.items():
         if name not in _KNOWN and not _NAME.fullmatch(name):
             yield BadField(

@@ -189,7 +189,8 @@ def decide(sheet: ReadSheet, rule: random.Random) -> Ticked:
         lines = {blank.label: "样例:不符合条件" for blank in sheet.blanks if _asks_reason(blank)}
         return Ticked(refusing[0], lines, reason_code="not_eligible")
     if dice < 0.14 and returning:
-        return Ticked(rule.choice(returning), {}, reason_code="papers_missing", wanted=sheet.papers[:1])
+        first = ("1",) if sheet.papers else ()  # by its number on the sheet: a paper's name is no code
+        return Ticked(rule.choice(returning), {}, reason_code="papers_missing", wanted=first)
     written = {"int": str(rule.randint(1, 4)), "decimal": "10.5", "money": f"{rule.randint(100, 2000)}.00"}
     written |= {"date": f"2027-{rule.randint(1, 12):02d}-28", "month": "2027-01", "bool": "是"}
     number = rule.randint(1, 99999)

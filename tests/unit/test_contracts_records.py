@@ -225,3 +225,34 @@ def test_a_crash_point_ends_the_process_where_it_is_named() -> None:
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (137, b"")
+
+
+@pytest.mark.parametrize(
+    ("changed", "of"),
+    [
+        ({"by": "赵样例"}, CaseEvent),
+        ({"by": "clerk 1"}, CaseEvent),
+        ({"by": "x" * 65}, CaseEvent),
+        ({"by": "c1\n"}, CaseEvent),
+        ({"confirmed_by": "赵样例"}, CaseEvent),
+        ({"reason_code": "applicant moved away"}, CaseEvent),
+        ({"wanted": ["M0001", "赵样例的身份证"]}, CaseEvent),
+        ({"by": "赵样例"}, TaskCompletion),
+        ({"confirmed_by": "赵样例"}, TaskCompletion),
+        ({"reason_code": "赵样例"}, TaskCompletion),
+        ({"wanted": [""]}, TaskCompletion),
+        ({"id": "1" * 129}, TaskCompletion),
+        ({"clerk": "赵样例"}, CaseApplication),
+    ],
+)
+def test_what_stays_in_the_journal_has_no_room_for_a_name_or_a_sentence(
+    changed: dict[str, object], of: type[object]
+) -> None:
+    sound: dict[type[object], dict[str, object]] = {
+        CaseEvent: {"event": "accept", "by": "clerk-1@xh.sh:2", "reason_code": "a/b.c:d_e-1", "wanted": ["/form/x"]},
+        TaskCompletion: {"id": "1" * 128, "by": "clerk-1", "wanted": ["M0001"]},
+        CaseApplication: {"item": "X", "receiving_centre": "1", "applicant": {}, "clerk": "clerk-1"},
+    }
+    adapter(of).validate_python(sound[of])
+    with pytest.raises(ValidationError):
+        adapter(of).validate_python({**sound[of], **changed})

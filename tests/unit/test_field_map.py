@@ -12,6 +12,7 @@ from adapters.field_map import (
     RECORD_FORM,
     BadValueError,
     ValueForm,
+    as_code,
     field_map,
     outcome_of,
     read_value,
@@ -261,6 +262,27 @@ def test_a_code_may_be_an_error_which_is_returned_not_raised(code: str, kind: ty
 def test_a_finer_reason_replaces_the_code_of_a_return() -> None:
     found = outcome_of(an_operation(REQUEST, REPLY), Situation.API, "C", {}, reason_code="no_stamp")
     assert found == Returned(reason_code="no_stamp")
+
+
+@pytest.mark.parametrize("text", ["赵样例的身份证不清楚", "the photo is blurred", " "])
+def test_a_reason_in_words_becomes_other_since_it_may_name_a_resident(text: str) -> None:
+    found = outcome_of(an_operation(REQUEST, REPLY), Situation.API, "C", {}, reason_code=text)
+    assert found == Returned(reason_code="other")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (" MZ-2026/17 ", "MZ-2026/17"),
+        ("9" * 70, "9" * 64),
+        ("沪民2026第17号", None),
+        ("a b", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_a_departments_reference_is_kept_only_where_it_is_a_code(text: JsonValue, code: str | None) -> None:
+    assert as_code(text) == code
 
 
 @pytest.mark.parametrize("situation", [Situation.API, Situation.PAPER])
