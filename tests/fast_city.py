@@ -15,6 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 import simulators
 from simulators.hub_process import KILLED_AT_A_CRASH_POINT
 from simulators.senders import Sender
@@ -127,7 +129,7 @@ class FastCity:
         """Hand in and wait for the case number. Whoever stops waiting does not stop the counter from trying."""
         return await asyncio.shield(self.hand_in(item, accepted=accepted, name=name))
 
-    async def die_at(self, label: str, seconds: float = 30.0) -> int:
+    async def die_at(self, label: str, seconds: float = 60.0) -> int:
         """Start the hub so that it ends at a crash point; its exit code. Raises TimeoutError when it lives on."""
         await self.world.launch_hub({"ONEDOOR_CRASH_AT": label})
         async with asyncio.timeout(seconds):
@@ -157,6 +159,15 @@ async def ask_the_oracle(folder: Path, *options: str) -> tuple[int, dict[str, An
     output, trouble = await process.communicate()
     assert process.returncode in (0, 1), trouble.decode()
     return process.returncode, json.loads(output)
+
+
+async def metrics_of(city: FastCity) -> Path:
+    """What the hub tells of itself, in a file; take it when nothing moves any more."""
+    async with aiohttp.ClientSession() as http, http.get(f"{city.world.hub.url}/metrics") as answer:
+        text = await answer.text()
+    path = city.world.folder / "metrics.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def write_canaries(city: FastCity) -> Path:

@@ -245,7 +245,7 @@ async def _deaths_of_a_city(folder: Path, ways: dict[str, Way], **city_of: Any) 
         return wrong, report
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 async def test_the_hub_dies_at_every_crash_point_and_loses_and_doubles_nothing() -> None:
     with short_folder() as first, short_folder() as second:
         reports = await asyncio.gather(
