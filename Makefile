@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 TOX := $(VENV)/.tox-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench clean
+.PHONY: help demo serve test lint bench kills clean
 
 help: ## show this list
 	@echo "Onedoor: what make can do here"
@@ -36,6 +36,9 @@ lint: $(TOX) ## style, types and import rules only
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/run.py
+
+kills: $(TOX) ## the hub under load, killed 1000 times at random (KILLS=n for another number); the result goes to docs/results
+	$(BIN)/tox run -e kills
 
 clean: ## remove the environments, caches and builds (a demo's folder stays)
 	rm -rf $(VENV) .tox build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
