@@ -34,10 +34,10 @@ class FixedHeaders:
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
 
-    async def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+    async def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:
         return self._headers
 
-    def renewable(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - a fixed proof stays as it is
+    def renewable(self, refused: Mapping[str, str]) -> bool:
         return False
 
 
@@ -60,7 +60,7 @@ class Signed:
             header=self._auth.header or SIGNATURE_HEADER,
         )
 
-    def renewable(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - a fixed proof stays as it is
+    def renewable(self, refused: Mapping[str, str]) -> bool:
         return False
 
 
@@ -80,7 +80,7 @@ class ClientCredentials:
         self._token: str | None = None
         self._ends_at = 0.0
 
-    async def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+    async def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:
         async with self._one_fetch:
             if self._token is None or self._monotonic() >= self._ends_at:
                 self._token, seconds = await self._fetch()

@@ -71,9 +71,7 @@ class Bench:
         self.mock_port, self.hub_port = free_port(), free_port()
         self.settings = folder / "onedoor.toml"
         self.database = folder / "data" / "onedoor.db"
-        places = "\n".join(
-            f'[systems."{name}".api]\nurl = "http://127.0.0.1:{self.mock_port}"' for name in SYSTEMS
-        )
+        places = "\n".join(f'[systems."{name}".api]\nurl = "http://127.0.0.1:{self.mock_port}"' for name in SYSTEMS)
         self.settings.write_text(
             f'data = "{folder / "data"}"\nsite = "{HERE / "site"}"\nport = {self.hub_port}\n'
             f'master_key = "{folder / "master.key"}"\n{places}\n'
@@ -126,15 +124,15 @@ class Bench:
     def done(self) -> int:
         """Deliveries that are settled, as the database knows."""
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
-            number: int = connection.execute(
-                "SELECT count(*) FROM attempt WHERE state = 'completed'"
-            ).fetchone()[0]
+            number: int = connection.execute("SELECT count(*) FROM attempt WHERE state = 'completed'").fetchone()[0]
             return number
 
 
 def onedoor(*arguments: str) -> str:
     """Run the command line; its output."""
-    done = subprocess.run([Path(sys.executable).with_name("onedoor"), *arguments], capture_output=True, check=False, text=True)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("onedoor"), *arguments], capture_output=True, check=False, text=True
+    )
     if done.returncode:
         raise SystemExit(f"onedoor {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
@@ -210,7 +208,9 @@ def measure(bench: Bench) -> bool:
             print("accept and deliver, from an empty start", flush=True)
             empty = figures["empty"] = throughput(bench, hub.pid)
             good &= checked(figures, "ratio_to_bare_client", empty["ratio"], 0.25)
-            good &= checked(figures, "arrivals_per_case", empty["arrived"] / empty["unique_arrivals"], 1.0, at_most=True)
+            good &= checked(
+                figures, "arrivals_per_case", empty["arrived"] / empty["unique_arrivals"], 1.0, at_most=True
+            )
             calm = figures["at_50_a_second"] = bench.through_hub(500, rate=50)
             print(f"  at 50 a second: p50 {calm['p50_ms']:.1f} ms, p99 {calm['p99_ms']:.1f} ms", flush=True)
 
