@@ -61,12 +61,15 @@ def complete(
         raise NotAllowed("`happened_at` lies in the future: key the time it really happened")
     if row["state"] == TaskState.TO_CONFIRM and row["assigned_to"] == told.by:
         raise NotAllowed("a refusal needs a second person: somebody else must confirm what you keyed")
+    if row["state"] == TaskState.TO_CONFIRM and not _confirms(work, row, told, outcome):
+        raise NotAllowed("what you keyed differs from what is to be confirmed: give the task back or key the same")
     if row["state"] == TaskState.READY:
         work.set_task(row, TaskState.RESERVED, assigned_to=told.by)
-    if _needs_second(row, told, outcome):
-        work.set_task(row, TaskState.TO_CONFIRM, completion=told.id, assigned_to=told.by)
-        return work.save("to_confirm")
     body = work.key.seal(orjson.dumps(adapter(TaskCompletion).dump_python(told, mode="json")), "completion")
+    if _needs_second(row, told, outcome):
+        keyed = {"completion": told.id, "assigned_to": told.by, "sealed_completion": body}
+        work.set_task(row, TaskState.TO_CONFIRM, **keyed)
+        return work.save("to_confirm")
     work.set_task(row, TaskState.COMPLETED, completion=told.id, assigned_to=told.by, sealed_completion=body)
     _ENDINGS.get(row["kind"], _centre_step)(work, row, told, outcome)
     return work.save()
@@ -76,6 +79,14 @@ def _needs_second(row: Row, told: TaskCompletion, outcome: Outcome | DeliveryErr
     refused = isinstance(outcome, Completed) and outcome.decision is Decision.REFUSED
     confirmed = told.confirmed_by is not None and told.confirmed_by != told.by
     return row["kind"] == "sheet" and refused and not confirmed and row["state"] != TaskState.TO_CONFIRM
+
+
+def _confirms(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> bool:
+    """Whether the second person says what the first one said: the same box, and a refusal again, since only refusals wait here."""
+    if not isinstance(outcome, Completed) or outcome.decision is not Decision.REFUSED:
+        return False
+    first = orjson.loads(work.key.unseal(row["sealed_completion"], "completion"))
+    return (first["result_code"], first["decision"]) == (told.result_code, told.decision)
 
 
 def _sheet(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> None:
@@ -175,7 +186,7 @@ def release(connection: Connection, city: City, task: str, by: str, at: int) -> 
     """Give a claimed task back, or decline to confirm what another person keyed."""
     row = find_task(connection, city, task)
     work = Casework.load(connection, city, row["case_no"], at, by)
-    work.set_task(row, TaskState.READY, assigned_to=None)
+    work.set_task(row, TaskState.READY, assigned_to=None, sealed_completion=None)
     return work.save()
 
 

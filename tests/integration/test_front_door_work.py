@@ -193,6 +193,23 @@ async def test_a_refusal_on_a_sheet_waits_for_a_second_person(door: FrontDoor) -
     assert (await complete(door, task["id"], by="clerk-2", **refusal))[0] == 200
 
 
+async def test_the_second_person_confirms_what_was_keyed_and_nothing_else(door: FrontDoor) -> None:
+    case_no = await door.received(SHEET)
+    task = await until(door, case_no, "tasks", "sheet", "ready")
+    keyed = {"sheet_no": task["sheet_no"], "sheet_version": 1}
+    refusal = {**keyed, "result_code": "B", "reason_code": "R1"}
+    grant = {**keyed, "result_code": "A"}
+    assert (await complete(door, task["id"], **refusal))[0] == 200
+    status, body = await complete(door, task["id"], by="clerk-2", **grant)
+    assert (status, body["detail"]) == (
+        409,
+        "what you keyed differs from what is to be confirmed: give the task back or key the same",
+    )
+    assert (await until(door, case_no, "tasks", "sheet", "to_confirm"))["id"] == task["id"]
+    assert (await complete(door, task["id"], by="clerk-2", **refusal))[0] == 200
+    assert (await door.case(case_no))["deliveries"][-1]["state"] == "done"
+
+
 async def test_a_task_of_the_centre_has_no_sheet_and_a_foreign_task_is_not_there(door: FrontDoor) -> None:
     case_no = await door.received()
     task = (await door.case(case_no))["tasks"][-1]["id"]

@@ -328,6 +328,9 @@ def tasks_of_every_kind(city: SmallCity) -> None:
         sheet["number"], 1, city.city.keys.sheet_mac(sheet["number"], sheet["version"], sheet["content_hash"])
     )
     assert city.complete(task["sheet_no"], REFUSED, sheet_code=code, result_code="B").verdict == "to_confirm"
+    for outcome, box in ((REFUSED, "C"), (GRANTED, "B"), (RETURNED, "B"), (None, None)):
+        with pytest.raises(NotAllowed, match="differs"):
+            city.complete(task["sheet_no"], outcome, sheet_code=code, result_code=box, by="staff-2")
     city.unit(lambda c: results.release(c, city.city, task["id"], "staff-2", city.at))
     city.complete(task["sheet_no"], REFUSED, sheet_code=code, result_code="B")
     assert city.complete(task["sheet_no"], REFUSED, sheet_code=code, result_code="B", by="staff-2").status == "51"
