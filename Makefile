@@ -25,7 +25,7 @@ help: ## show this list
 demo: $(INSTALLED) ## a whole city on this machine: 300 cases, every kind of department, faults, the proof that nothing was lost
 	$(BIN)/onedoor demo $(if $(ONCE),--once) $(if $(SITE),--site "$(SITE)") $(if $(PORT),--port $(PORT)) $(if $(DEMO_DIR),--folder "$(DEMO_DIR)")
 
-serve: $(INSTALLED) ## the hub itself, as it runs in a centre (needs settings and keys: docs/README.md)
+serve: $(INSTALLED) ## the hub itself, as it runs in a centre (needs settings and keys: docs/running.md)
 	$(BIN)/onedoor serve $(if $(SITE),--site "$(SITE)") $(if $(PORT),--port $(PORT))
 
 test: $(TOX) ## style, types, import rules, then every test against the built wheel

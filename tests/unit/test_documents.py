@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.settings import Settings
+
 CHECKOUT = Path(__file__).parents[2]
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), *(CHECKOUT / "plugins").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
@@ -44,3 +46,9 @@ def test_every_test_that_the_list_of_traps_names_exists() -> None:
     assert len(named) >= 14
     missing = [test for file, test in named if f"def {test}(" not in (CHECKOUT / "tests" / file).read_text("utf-8")]
     assert not missing
+
+
+def test_every_setting_is_on_the_page_about_running_the_hub_and_no_other() -> None:
+    table = (CHECKOUT / "docs/running.md").read_text(encoding="utf-8").split("| key | means |")[1]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:] if line.count("|") > 1]
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(Settings.model_fields)
