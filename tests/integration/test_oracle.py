@@ -8,6 +8,8 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ async def _live(folder: Path) -> None:
         for item in ITEMS:
             city.hand_in(item)
         await city.all_acknowledged()
+        live = await asyncio.gather(*(city.ask_the_oracle() for _ in range(2)))
+        (folder / "live.json").write_text(json.dumps([report for _, report in live]), encoding="utf-8")
         await city.world.settled(60)
         write_canaries(city)
         await metrics_of(city)
@@ -89,6 +93,12 @@ async def test_a_clean_world_passes_every_invariant(clean_world: Path) -> None:
     assert failed(report) == set(), report
     assert (code, report["verdict"], report["lost"], report["undetected_duplicates"]) == (0, "ok", 0, 0)
     assert all(one["checked"] > 0 for name, one in report["invariants"].items() if name != "I4")
+
+
+def test_it_may_look_while_the_hub_works(clean_world: Path) -> None:
+    reports = json.loads((clean_world / "live.json").read_text(encoding="utf-8"))
+    assert [failed(report) for report in reports] == [set()] * len(reports), reports
+    assert all(report["invariants"]["I1"]["checked"] >= len(ITEMS) for report in reports)
 
 
 def test_the_oracle_imports_nothing_of_the_hub() -> None:
@@ -287,3 +297,44 @@ async def test_a_gauge_that_tells_another_number_is_found(spoilt: Path) -> None:
     metrics.write_text(text.replace('onedoor_cases{status="', 'onedoor_cases{status="9'), encoding="utf-8")
     _, report = await judge(spoilt, "--metrics", str(metrics))
     assert failed(report) == {"I7"}
+
+
+async def test_a_department_that_acts_every_time_is_held_to_the_marks(spoilt: Path) -> None:
+    """Where sending again is not safe a second effect is no fault of its own, if the try was marked."""
+    _double_effect(spoilt)
+    _, report = await judge(spoilt, "--resend-unsafe", "MZ-relief,DA-archive")
+    (finding,) = report["invariants"]["I3"]["findings"]
+    assert "DA-archive acted on it 2 times" in finding
+    delivery = finding.partition(":")[0]
+    change(spoilt, "UPDATE attempt SET possible_duplicate = 1 WHERE delivery = ?", delivery)
+    assert failed((await judge(spoilt, "--resend-unsafe", "DA-archive"))[1]) == set()
+    assert failed((await judge(spoilt))[1]) == {"I3"}
+
+
+def test_a_report_for_people_names_what_it_found(spoilt: Path) -> None:
+    _delete_message(spoilt)
+    asked = (
+        "--database",
+        spoilt / "data" / "onedoor.db",
+        "--senders",
+        spoilt / "senders",
+        "--ledgers",
+        spoilt / "ledgers",
+    )
+    told = subprocess.run(
+        [sys.executable, "-m", "simulators.oracle", *map(str, asked)], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert "I1  FAILED (2)" in told.stdout
+    assert "DA001-1: acknowledged as" in told.stdout
+    assert "I5  ok" in told.stdout
+    assert told.stdout.rstrip().endswith("possible duplicates 0: FAILED")
+
+
+def test_an_oracle_that_cannot_look_says_so(tmp_path: Path) -> None:
+    asked = ("--database", tmp_path / "none.db", "--senders", tmp_path, "--ledgers", tmp_path)
+    told = subprocess.run(
+        [sys.executable, "-m", "simulators.oracle", *map(str, asked)], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 2
+    assert "the oracle cannot look: unable to open database file" in told.stderr
