@@ -32,6 +32,8 @@ def _to(work: Casework, row: CaseTransition, codes: dict[str, Any]) -> None:
     states.check(states.Machine.CASE, before.state, after.state, row.event)
     work.log("case", work.case_no, before.state, after.state, event=row.event.value, **codes)
     work.set(status=after.state.value)
+    if after.clock is Clock.STOPPED:
+        work.flag("receipt_due", up=False)
     started = work.row["accepted_at"] is not None
     if started and before.clock is Clock.RUNNING and after.clock is Clock.PAUSED:
         work.set(paused_at=work.at)
@@ -143,10 +145,14 @@ def _instant_at_once(work: Casework) -> bool:
 
 
 def no_longer_instant(work: Casework) -> None:
-    """The decider of an instant case did not answer at once: from now on its legal days count."""
+    """The decider of an instant case did not answer at once: from now on its legal days count.
+
+    The flag ``receipt_due`` tells the counter to hand the applicant a receipt with that date, until the case is decided.
+    """
     if work.item.case_type == "instant" and work.row["due_at"] is None and not work.row["due_open"]:
         _set_due(work, work.item.legal_days)
         work.log("clock", work.case_no, "instant", "promised")
+        work.flag("receipt_due", up=True)
 
 
 def no_longer_instant_if_decider(work: Casework, step: str) -> None:

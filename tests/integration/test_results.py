@@ -245,6 +245,10 @@ def test_an_instant_case_that_has_to_wait_gets_a_date_from_its_legal_days(city: 
     city.send("AA-api", TemporaryError("http_503"))
     assert city.status(case) == "40"
     assert city.case(case)["due_at"] is not None
+    assert city.case(case)["flags"] == "receipt_due"
+    city.later(hours=1)
+    city.send("AA-api", GRANTED)
+    assert (city.status(case), city.case(case)["flags"]) == ("50", "")
 
 
 def test_the_date_moves_with_the_pause(city: SmallCity) -> None:
