@@ -23,7 +23,7 @@ def process(folder: Path, *command: str) -> HubProcess:
 
 async def test_a_hub_that_ends_at_its_start_leaves_its_last_words(tmp_path: Path) -> None:
     hub = process(tmp_path, sys.executable, "-c", "import sys; sys.exit('no key, no start')")
-    with pytest.raises(HubEndedError, match="(?s)ended with code 1:.*no key, no start"):
+    with pytest.raises(HubEndedError, match=r"(?s)ended with code 1:.*no key, no start"):
         await hub.start()
     assert not hub.running
 
