@@ -1,6 +1,6 @@
 """Fixtures that several integration tests share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +22,13 @@ def sftp(sftp_tree: Path) -> Iterator[SftpServer]:
     """A server over them, nobody at work behind it."""
     with sftp_server([Account(username="onedoor", password="onedoor", root=sftp_tree)]) as running:
         yield running
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """What was logged, whether or not an earlier test of this process has configured where logs go."""
+
+    def told() -> str:
+        return "".join((*capsys.readouterr(), caplog.text))
+
+    return told

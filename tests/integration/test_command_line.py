@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 import hub.cli
+from hub import logs
 from hub.keys import write_key
 from hub.store.connection import lock_file
 from tests.front_door import STRUCTURED, XUHUI, message
@@ -59,6 +60,8 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
     monkeypatch.chdir(tmp_path)
+    # Where the logs of a process go is set once and for all; the tests that come later in this one read theirs elsewhere.
+    monkeypatch.setattr(logs, "configure", lambda level: None)
     return Shell(tmp_path, monkeypatch, capsys)  # type: ignore[return-value]
 
 

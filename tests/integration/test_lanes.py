@@ -1,7 +1,7 @@
 """Lanes, attempts and recovery of a running hub over scripted departments."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,7 +129,7 @@ async def test_an_unknown_outcome_that_nobody_can_look_up_goes_to_a_person(tmp_p
 
 @pytest.mark.parametrize("bug", [RuntimeError("赵样例"), SystemExit(3), KeyboardInterrupt()])
 async def test_a_bug_in_a_plugin_is_tried_a_few_times_and_then_dead(
-    bug: BaseException, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bug: BaseException, tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     gateway, healthy = in_turn(bug), in_turn(GRANTED)
     channels = {"api": scripted_channel(gateway), "paper": scripted_channel(healthy, Situation.PAPER)}
@@ -138,8 +138,8 @@ async def test_a_bug_in_a_plugin_is_tried_a_few_times_and_then_dead(
         await settled(hub, ["done"], await submit(hub, "PAPER1"))
         attempts = await rows(hub, "SELECT state FROM attempt WHERE state = 'bug'")
     assert len(attempts) == 3
-    captured = capsys.readouterr()
-    assert "赵样例" not in captured.out + captured.err
+    told = logged()
+    assert "赵样例" not in told
 
 
 async def test_a_gateway_that_returns_nonsense_is_a_bug(tmp_path: Path) -> None:

@@ -67,16 +67,16 @@ async def deemed_accepted(hub: Hub, case_no: str) -> None:
 
 
 async def test_a_case_that_cannot_be_moved_does_not_hold_up_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     async with scripted_hub(tmp_path, DAY_IN_A_TENTH) as hub:
         broken, sound = await hand_in(hub, "1"), await hand_in(hub, "2")
         assert broken < sound
         await change(hub, "UPDATE case_file SET item = '赵样例' WHERE case_no = :n", n=broken)
         await deemed_accepted(hub, sound)
-    told = capsys.readouterr()
-    assert "NotReceivable" in told.out + told.err
-    assert "赵样例" not in told.out + told.err
+    told = logged()
+    assert "NotReceivable" in told
+    assert "赵样例" not in told
 
 
 async def test_a_turn_that_fails_is_followed_by_the_next_one(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ async def test_a_department_that_answers_no_enquiry_keeps_nobody_elses_deliverie
 
 
 async def test_a_delivery_that_cannot_be_looked_at_rests_and_the_next_one_is_looked_at(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     prompt = Asked(
         lambda delivery: AwaitingReply(next_poll_at=datetime.now(UTC) + timedelta(seconds=0.5)),
@@ -156,7 +156,7 @@ async def test_a_delivery_that_cannot_be_looked_at_rests_and_the_next_one_is_loo
         await change(hub, "UPDATE delivery SET sealed_fields = x'00' WHERE case_no = :n", n=broken)
         await settled(hub, ["done"], await submit(hub, "API1"))
         await settled(hub, ["waiting"], broken)
-    assert capsys.readouterr().out.count("look_failed") == 1
+    assert logged().count("look_failed") == 1
 
 
 class Files(Scripted):
@@ -198,7 +198,7 @@ async def archived(gateway: Files, number: int) -> None:
 
 
 async def test_a_reply_that_cannot_be_taken_spoils_neither_its_file_nor_the_next_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     gateway = Files()
     before = metrics.BUGS.labels("collect")._value.get()
@@ -211,7 +211,7 @@ async def test_a_reply_that_cannot_be_taken_spoils_neither_its_file_nor_the_next
         await archived(gateway, 2)
         assert await states(hub, *cases) == ["done", "waiting", "done", "done"]
     assert metrics.BUGS.labels("collect")._value.get() == before + 1
-    told = capsys.readouterr().out
+    told = logged()
     assert "reply_not_taken" in told
     assert "赵样例" not in told
 
@@ -262,7 +262,7 @@ async def test_collecting_that_hangs_is_ended_and_tried_again(tmp_path: Path) ->
     "wrong", [RuntimeError("赵样例"), SystemExit(3), TemporaryError("busy", "赵样例"), TimeoutError()]
 )
 async def test_collecting_goes_on_after_an_error_and_the_log_has_only_its_kind(
-    wrong: BaseException, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wrong: BaseException, tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     async def fail() -> None:
         if gateway.calls == 1:
@@ -272,6 +272,6 @@ async def test_collecting_goes_on_after_an_error_and_the_log_has_only_its_kind(
     gateway.files = [[]]
     async with scripted_hub(tmp_path, api=scripted_channel(gateway, limits=OFTEN)):
         await archived(gateway, 1)
-    told = capsys.readouterr().out
+    told = logged()
     assert "赵样例" not in told
     assert "plugin_bug" in told or "collect_failed" in told
