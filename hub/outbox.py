@@ -141,15 +141,6 @@ def _release(connection: Connection, city: City, row: Row, at: int) -> None:
     )
 
 
-def lapsed_rows(connection: Connection, city: City, at: int, limit: int) -> list[Row]:
-    """Deliveries whose time to look again has come: polls, enquiries, overdue answers."""
-    return connection.rows(
-        f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
-        " WHERE d.region = :region AND d.lapsed_at IS NOT NULL AND d.lapsed_at <= :at ORDER BY d.lapsed_at LIMIT :limit",
-        {"region": city.region, "at": at, "limit": limit, "situation": ""},
-    )
-
-
 def recover(connection: Connection, city: City, planner: Planner, at: int) -> dict[str, int]:
     """After a crash (this process holds the lock, so every lease is dead): claims are due again, tries without outcome unknown."""
     counts = {"claimed": 0, "sending": 0, "batches": 0}

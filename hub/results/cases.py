@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from hub import routing, states
-from hub.case_states import CASE_STATES, GUARD_TEXT, CaseState, CaseTransition, Clock, Event, case_transitions
+from hub.case_states import CASE_STATES, CaseState, CaseTransition, Clock, Event, case_transitions
 from hub.city import milliseconds, moment
 from hub.clock import NotYet, Pause, due
 from hub.results.casework import Casework
@@ -222,8 +222,3 @@ def _drop_delivery(work: Casework, row: dict[str, Any]) -> None:
         round=row["round"] + 1,
         supersedes=row["id"],
     )
-
-
-def guard_text(row: CaseTransition) -> str:
-    """Why an event is refused, in the words of the table."""
-    return GUARD_TEXT[row.guard] if row.guard else ""
