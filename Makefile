@@ -16,11 +16,11 @@ INSTALLED := $(VENV)/.installed
 TOX := $(VENV)/.tox-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench kills clean
+.PHONY: help demo serve test lint system bench kills clean
 
 help: ## show this list
 	@echo "Onedoor: what make can do here"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## a whole city on this machine: 300 cases, every kind of department, faults, the proof that nothing was lost
 	$(BIN)/onedoor demo $(if $(ONCE),--once) $(if $(SITE),--site "$(SITE)") $(if $(PORT),--port $(PORT)) $(if $(DEMO_DIR),--folder "$(DEMO_DIR)")
@@ -28,11 +28,14 @@ demo: $(INSTALLED) ## a whole city on this machine: 300 cases, every kind of dep
 serve: $(INSTALLED) ## the hub itself, as it runs in a centre (needs settings and keys: docs/running.md)
 	$(BIN)/onedoor serve $(if $(SITE),--site "$(SITE)") $(if $(PORT),--port $(PORT))
 
-test: $(TOX) ## style, types, import rules, then every test against the built wheel
+test: $(TOX) ## style, types, import rules, then every test that needs no system package, against the built wheel
 	$(BIN)/tox run -e lint,py
 
 lint: $(TOX) ## style, types and import rules only
 	$(BIN)/tox run -e lint
+
+system: $(TOX) ## power cuts, full disks, failing syncs, jumping clocks, alert rules (needs the packages of .ci/packages.txt)
+	$(BIN)/tox run -e system
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/run.py

@@ -10,7 +10,7 @@ from hub.settings import Settings
 CHECKOUT = Path(__file__).parents[2]
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), *(CHECKOUT / "plugins").rglob("*.md")])
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
-COMMAND = re.compile(r"`make ([a-z]+)")
+COMMAND = re.compile(r"`make ([a-z-]+)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
@@ -21,7 +21,7 @@ def test_every_relative_link_of_a_page_leads_to_a_file(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (CHECKOUT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(COMMAND.findall(page.read_text("utf-8"))) <= targets
 
 
@@ -41,7 +41,7 @@ def test_a_term_of_the_glossary_is_explained_once() -> None:
 
 def test_every_test_that_the_list_of_traps_names_exists() -> None:
     named = re.findall(
-        r"`((?:unit|integration|acceptance)/\w+\.py)::(\w+)`", (CHECKOUT / "tests/README.md").read_text("utf-8")
+        r"`((?:unit|integration|acceptance|system)/\w+\.py)::(\w+)`", (CHECKOUT / "tests/README.md").read_text("utf-8")
     )
     assert len(named) >= 14
     missing = [test for file, test in named if f"def {test}(" not in (CHECKOUT / "tests" / file).read_text("utf-8")]
