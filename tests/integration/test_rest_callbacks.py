@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 import pytest
@@ -16,7 +16,7 @@ from tests.rest_world import SECRETS, gateway, operation, system
 KEY = SECRETS["key"].encode()
 PATH = "/v1/callbacks/XX-test"
 NOWHERE = "http://127.0.0.1:1"
-ME = uuid4()
+ME = UUID("00000000-0000-4000-8000-00000000000a")
 SHA256 = "8813180821fb3689a2ebf4f946ef64ca2cab17295486146116e4d136d2a5b6a5"
 SM3 = "06b41646963d85f01b3c7c75c88646b8425aa02fbe27b37e9416890bb93410e1"
 TABLE: dict[str, Any] = {

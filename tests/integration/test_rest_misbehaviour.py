@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -23,8 +23,8 @@ from contracts.errors import (
 )
 from tests.rest_world import ScriptedServer, delivery, gateway, granted, http_answer, operation, system
 
-ME = uuid4()
-OTHER = uuid4()
+ME = UUID("00000000-0000-4000-8000-00000000000a")
+OTHER = UUID("00000000-0000-4000-8000-00000000000b")
 PADDING = " " * 3_000_000
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -33,7 +32,7 @@ from tests.soap_world import (
 )
 
 ACTION = {"SOAPAction": '""', "Content-Type": "text/xml"}
-GOOD = f'<Now xmlns="{NAMESPACE}"><LSH>{uuid4()}</LSH><XM>样例</XM></Now>'
+GOOD = f'<Now xmlns="{NAMESPACE}"><LSH>00000000-0000-4000-8000-00000000000a</LSH><XM>样例</XM></Now>'
 
 
 @asynccontextmanager

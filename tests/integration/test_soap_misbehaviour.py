@@ -4,7 +4,7 @@ import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -33,7 +33,7 @@ from tests.soap_world import (
     vendored,
 )
 
-ME, OTHER = uuid4(), uuid4()
+ME, OTHER = UUID("00000000-0000-4000-8000-00000000000a"), UUID("00000000-0000-4000-8000-00000000000b")
 WSA = "http://www.w3.org/2005/08/addressing"
 SERVER, CLIENT = fault11("e:Server"), fault11("e:Client")
 FAILED, BAD = "500 Internal Server Error", "400 Bad Request"
