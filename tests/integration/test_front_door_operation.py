@@ -139,7 +139,7 @@ async def test_metrics_tell_counts_by_route_template_and_nothing_of_a_message(do
 
 
 async def test_neither_paths_nor_queries_reach_the_log(door: FrontDoor, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG", "onedoor.access")
     await door.call("GET", "/v1/tasks?kind=310104195801049952")
     await door.call("GET", "/nothing/310104195801049952")
     assert "GET /v1/tasks 200" in caplog.text
