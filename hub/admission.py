@@ -1,6 +1,6 @@
 """Admission to one system: how fast, and whether at all. Pure bookkeeping over a monotonic time in seconds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -12,12 +12,33 @@ class Rate:
     _next: float = 0.0
 
     def wait(self, now: float) -> float:
-        """Take the next place in the row; returns seconds until it may leave."""
-        if self.per_second is None:
-            return 0.0
-        start = max(now, self._next)
-        self._next = start + 1.0 / self.per_second
-        return start - now
+        """Seconds until the next one may leave."""
+        return max(self._next - now, 0.0)
+
+    def took(self, now: float) -> None:
+        """One has left."""
+        if self.per_second is not None:
+            self._next = now + 1.0 / self.per_second
+
+
+@dataclass
+class RetryBudget:
+    """While first tries wait, at most one departure in ten is a retry: what fails again and again never crowds out what is new.
+
+    The budget is earned by first tries. ``reserve`` lets a lane with little to do repeat a few at once.
+    """
+
+    share: float = 0.1
+    reserve: float = 10.0
+    _left: float = 10.0
+
+    def may_retry(self) -> bool:
+        """Whether a retry may go before a first try that waits."""
+        return self._left >= 1.0
+
+    def left(self, *, retry: bool) -> None:
+        """One has left; ``retry``: it was not its first try."""
+        self._left = max(self._left - 1.0, 0.0) if retry else min(self._left + self.share, self.reserve)
 
 
 class BreakerState(StrEnum):
@@ -37,7 +58,7 @@ class Breaker:
     state: BreakerState = BreakerState.CLOSED
     _row: int = 0
     _until: float = 0.0
-    opened: int = field(default=0)
+    opened: int = 0
 
     def room(self, now: float, in_flight: int) -> int | None:
         """How many may start now; None: no limit from here."""

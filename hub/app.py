@@ -64,6 +64,12 @@ class Hub(Core):
             return 10.0
         return 2.0 if self.writer.waiting() > self.settings.max_waiting else None
 
+    async def drain(self) -> None:
+        """Take no more cases, stop claiming, give back what was not tried, let what is in flight finish. Once is enough."""
+        self.accepting = False
+        left = await asyncio.gather(*(lane.drain(self.settings.drain_seconds) for lane in self.lanes.values()))
+        log.info("drained", cut_off=sum(left))
+
 
 @asynccontextmanager
 async def open_hub(
@@ -111,8 +117,7 @@ async def open_hub(
         crash_point("started")
         await _run_lanes(hub, stack)
         yield hub
-        hub.accepting = False
-        await _drain(hub)
+        await hub.drain()
 
 
 def site_folder(settings: Settings) -> Path:
@@ -196,7 +201,7 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
             lane.wake(at)
 
     hub.wake = wake
-    watch = Watch(hub)
+    watch = Watch(hub, hub.lanes)
     running = [lane.run() for lane in hub.lanes.values()]
     running += [collect(hub, opened, gateway) for opened, gateway in hub.systems.collecting()]
     running += [watch.deliveries(), watch.cases()]
@@ -208,9 +213,3 @@ async def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _drain(hub: Hub) -> None:
-    """Stop claiming, give back what was not tried, let what is in flight finish."""
-    left = await asyncio.gather(*(lane.drain(hub.settings.drain_seconds) for lane in hub.lanes.values()))
-    log.info("drained", cut_off=sum(left))

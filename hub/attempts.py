@@ -12,12 +12,13 @@ import orjson
 import structlog
 
 from contracts.crash_points import crash_point
-from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Document, Lookup, Outcome, Returned
+from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Document, Lookup, NotFound, Outcome, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
 from contracts.plugin import BatchGateway, Enquiring, Gateway, Preparing
 from contracts.records import record
 from contracts.situation import Situation
 from hub import batches, clock, metrics, outbox, retry
+from hub.answers import checked
 from hub.city import milliseconds, moment
 from hub.core import Core
 from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, begin_again, enquired, lapsed
@@ -162,7 +163,7 @@ async def attempt(core: Core, row: Row, gateway: Gateway, situation: Situation, 
             delivery = _with_payload(delivery, payload)
         crash_point("send.before")
         started = core.runtime.monotonic()
-        result = _checked(await guarded(gateway.deliver(delivery), seconds, row["system"]))
+        result = checked(await guarded(gateway.deliver(delivery), seconds, row["system"]))
         metrics.ATTEMPT_SECONDS.labels(row["system"]).observe(core.runtime.monotonic() - started)
         crash_point("send.after")
     await settle(core, begun, result, row["system"])
@@ -170,7 +171,7 @@ async def attempt(core: Core, row: Row, gateway: Gateway, situation: Situation, 
 
 
 async def settle(core: Core, begun: Begun, result: Outcome | BaseException, system: str) -> Change:
-    """Commit how an attempt ended."""
+    """Commit how an attempt ended. What cannot be recorded is unknown to us, whatever the department did."""
     if isinstance(result, BaseException) and not isinstance(result, DeliveryError):
         log.error("plugin_bug", system=system, delivery=begun.delivery, error=type(result).__name__)
     ended = type(result).__name__
@@ -189,6 +190,12 @@ async def settle(core: Core, begun: Begun, result: Outcome | BaseException, syst
             if core.writer.failed:
                 raise
             await asyncio.sleep(0.5)
+        except Exception as error:
+            if isinstance(result, OutcomeUnknownError):
+                raise
+            log.error("outcome_not_recorded", system=system, delivery=begun.delivery, error=type(error).__name__)
+            metrics.BUGS.labels("settle").inc()
+            result = OutcomeUnknownError("not_recorded")
 
 
 def _prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseException | None]:
@@ -206,12 +213,6 @@ def _prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseEx
 
 def _with_payload(delivery: Delivery, payload: bytes) -> Delivery:
     return replace(delivery, payload=payload)
-
-
-def _checked(result: object) -> Outcome | BaseException:
-    if isinstance(result, Completed | Returned | AwaitingReply | BaseException):
-        return result
-    return TypeError(f"deliver returned {type(result).__name__}, not an outcome")
 
 
 async def seal_and_send(
@@ -358,18 +359,26 @@ async def _send(
         await core.commit("batch_rejected", lambda c: outbox.batch_rejected(c, core.city, str(batch.id), core.now_ms()))
     missing = OutcomeUnknownError("no_verdict", "the batch was sent but said nothing of this delivery")
     await asyncio.gather(
-        *(settle(core, one, failed or verdicts.get(UUID(one.delivery), missing), batch.system) for one in begun)
+        *(
+            settle(core, one, failed or checked(verdicts.get(UUID(one.delivery), missing)), batch.system)
+            for one in begun
+        )
     )
     return failed
 
 
-async def look_again(core: Core, row: Row, gateway: Gateway | None, situation: Situation, seconds: float) -> None:
-    """A delivery whose time has come while it waits: poll, enquire, or note that the answer is overdue."""
+async def look_again(
+    core: Core, row: Row, gateway: Gateway | None, situation: Situation, seconds: float
+) -> BaseException | None:
+    """A delivery whose time has come while it waits: poll, enquire, or note that the answer is overdue. Returns what asking met."""
     planner = Planner(core=core)
     asked: object = gateway
     if isinstance(asked, Enquiring):
         delivery = to_delivery(core, row, situation)
         found = await guarded(asked.enquire(delivery), seconds, row["system"])
+        if not isinstance(found, NotFound):
+            found = checked(found)
         await core.commit("enquired", lambda c: enquired(c, core.city, row["id"], found, planner, core.now_ms()))
-        return
+        return found if isinstance(found, BaseException) else None
     await core.commit("lapsed", lambda c: lapsed(c, core.city, row["id"], planner, core.now_ms()))
+    return None

@@ -5,8 +5,9 @@ stops for its breaker or a hold. It keeps nothing that a restart could lose: wha
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,11 +16,11 @@ import structlog
 from contracts.errors import CredentialsError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import BatchGateway, Gateway
 from hub import attempts, clock, metrics, outbox, results
-from hub.admission import Breaker, Rate
+from hub.admission import Breaker, BreakerState, Rate, RetryBudget
 from hub.city import milliseconds, moment
 from hub.core import Core
 from hub.results import LeaseLost
-from hub.store.connection import Row, StoreUnavailable
+from hub.store.connection import Connection, Row, StoreUnavailable
 from hub.systems import OpenChannel, is_batching
 
 log = structlog.get_logger("onedoor.lanes")
@@ -46,12 +47,14 @@ class Lane:
         self.concurrency = limits.concurrency
         self.rate = Rate(limits.rate_per_second)
         self.breaker = Breaker(core.settings.breaker_failures, core.settings.breaker_seconds)
+        self.budget = RetryBudget()
         self.in_flight = 0
         self.claimed: deque[Row] = deque()
         self.stopping = False
         self._awake = asyncio.Event()
         self._wake_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: asyncio.Task[None] | None = None
 
     def wake(self, at: int | None = None) -> None:
         """Look at the queue now, or at ``at`` (ms of the civil clock)."""
@@ -72,6 +75,7 @@ class Lane:
 
     async def run(self) -> None:
         """Until cancelled or stopped."""
+        self._running = asyncio.current_task()
         while not self.stopping:
             self._awake.clear()
             try:
@@ -83,8 +87,9 @@ class Lane:
                 log.error("lane_stumbled", system=self.system, error=type(error).__name__)
                 metrics.BUGS.labels("lane").inc()
                 wait = 1.0
-            if wait > 0:
+            if wait > 0 and not self.stopping:
                 await self._sleep(wait)
+        await self._give_back()
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -99,8 +104,7 @@ class Lane:
         if gateway is None and self.held is None:
             await self.hold("hub", NOT_OPEN)
         if self.held is not None or gateway is None:
-            await self._hold_due(self.held)
-            return LOOK_SECONDS
+            return 0.0 if await self._hold_due(self.held) else LOOK_SECONDS
         closed = self._closed_for()
         if closed > 0:
             return closed
@@ -111,25 +115,45 @@ class Lane:
             return await self._batch_turn(gateway)
         if len(self.claimed) < room:
             await self._claim(room)
-            if self._is_held():  # meanwhile
+            if self._must_stop():  # meanwhile
                 await self._give_back()
                 return 0.0
+        return self._start_some(gateway, room)
+
+    def _start_some(self, gateway: Gateway, room: int) -> float:
+        """Let claims go as far as rate and ``room`` allow; returns real seconds until the next look unless woken."""
         started = 0
         while self.claimed and started < room:
-            row = self.claimed.popleft()
-            wait = self.rate.wait(self.core.runtime.monotonic())
-            self._start(self._attempt(row, gateway, wait))
+            now = self.core.runtime.monotonic()
+            wait = self.rate.wait(now)
+            if wait > 0:
+                return wait
+            self.rate.took(now)
+            self._start(self._attempt(self._next_claim(), gateway))
             started += 1
         return 0.0 if started and self._room() > 0 else LOOK_SECONDS
 
-    async def _hold_due(self, why: str | None) -> None:
-        if why is not None:
-            await self.core.commit(
-                "hold_due", lambda c: results.hold_due(c, self.core.city, self.system, why, self.core.now_ms())
-            )
+    async def _hold_due(self, why: str | None) -> bool:
+        """Hold what is due; whether there may be more."""
+        if why is None:
+            return False
+        moved = await self.core.commit(
+            "hold_due", lambda c: results.hold_due(c, self.core.city, self.system, why, self.core.now_ms())
+        )
+        return moved == results.QUEUE_CHUNK
 
-    def _is_held(self) -> bool:
-        return self.held is not None
+    def _must_stop(self) -> bool:
+        return self.held is not None or self.stopping
+
+    def _next_claim(self) -> Row:
+        """The oldest claim; a retry without a budget lets a first try at hand go before it."""
+        found = 0
+        if self.claimed[0]["attempts"] > 0 and not self.budget.may_retry():
+            found = next((place for place, row in enumerate(self.claimed) if row["attempts"] == 0), 0)
+        row = self.claimed[found]
+        del self.claimed[found]
+        self.budget.left(retry=row["attempts"] > 0)
+        return row
 
     def _room(self) -> int:
         room = self.concurrency - self.in_flight
@@ -175,12 +199,34 @@ class Lane:
         if not task.cancelled() and task.exception() is not None:
             log.error("attempt_not_recorded", system=self.system, error=type(task.exception()).__name__)
 
-    async def _attempt(self, row: Row, gateway: Gateway, wait: float) -> None:
-        if wait > 0:
-            await asyncio.sleep(wait)
+    async def _attempt(self, row: Row, gateway: Gateway) -> None:
         channel = self.opened.channel
-        error = await attempts.attempt(self.core, row, gateway, channel.situation, channel.limits.attempt_seconds)
+        # Whatever was on its way when a process died may be what killed it: one of them at a time, so that the next death
+        # tells which, and counts against no other.
+        alone = self.core.alone if row["unfinished"] > 0 else contextlib.nullcontext()
+        async with alone:
+            error = await attempts.attempt(self.core, row, gateway, channel.situation, channel.limits.attempt_seconds)
         await self._judge(error)
+
+    async def ask(self, enquiry: Callable[[], Awaitable[BaseException | None]]) -> bool:
+        """Ask the department about a delivery, at the rate of the lane and only while its breaker lets somebody pass.
+
+        ``enquiry`` gives the error it met. False: not now; nobody was asked.
+        """
+        now = self.core.runtime.monotonic()
+        if self._must_stop() or self.breaker.room(now, self.in_flight) == 0:
+            return False
+        self.in_flight += 1
+        try:
+            wait = self.rate.wait(now)
+            self.rate.took(now + wait)
+            if wait > 0:
+                await asyncio.sleep(wait)
+            await self._judge(await enquiry())
+        finally:
+            self.in_flight -= 1
+            self._awake.set()
+        return True
 
     async def _judge(self, error: BaseException | None) -> None:
         """Tell the breaker; a refused login holds the whole lane."""
@@ -191,7 +237,7 @@ class Lane:
             await self.hold("hub", "credentials")
         elif error is None or isinstance(error, PermanentError):
             self.breaker.succeeded()
-        elif isinstance(error, TemporaryError | OutcomeUnknownError):
+        elif isinstance(error, TemporaryError | OutcomeUnknownError) or self.breaker.state is not BreakerState.CLOSED:
             self.breaker.failed(self.core.runtime.monotonic())
         metrics.BREAKER_OPEN.labels(self.system).set(self.breaker.state.value != "closed")
 
@@ -284,7 +330,7 @@ class Lane:
         """Stop sending: what is due is held. Returns how many deliveries."""
         self.held = why
         await self._give_back()
-        return await self.core.commit(
+        return await self._move_queue(
             "hold_lane", lambda c: results.hold_lane(c, self.core.city, self.system, why, by, self.core.now_ms())
         )
 
@@ -292,11 +338,18 @@ class Lane:
         """Send again. Returns how many deliveries are due again."""
         self.held = None
         self.breaker.succeeded()
-        released = await self.core.commit(
+        released = await self._move_queue(
             "release_lane", lambda c: results.release_lane(c, self.core.city, self.system, by, self.core.now_ms())
         )
         self.wake()
         return released
+
+    async def _move_queue(self, label: str, unit: Callable[[Connection], int]) -> int:
+        """A queue of thousands moves a chunk at a time: others have their turn in between."""
+        moved = 0
+        while (chunk := await self.core.commit(label, unit)) > 0:
+            moved += chunk
+        return moved
 
     async def _give_back(self) -> None:
         rows = list(self.claimed)
@@ -309,6 +362,7 @@ class Lane:
         self.stopping = True
         self._awake.set()
         await self._give_back()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        return len(self._tasks)
+        turn = {self._running} if self._running is not None else set()  # a batch is sent within a turn
+        if turn or self._tasks:
+            await asyncio.wait({*turn, *self._tasks}, timeout=seconds)
+        return sum(not task.done() for task in (*turn, *self._tasks))

@@ -60,6 +60,12 @@ HELD_LANES = Gauge(
 OPEN_DATES = Gauge(
     "onedoor_open_dates", "Accepted cases whose due date waits for a published calendar.", registry=REGISTRY
 )
+LOOP_LAG_SECONDS = Histogram(
+    "onedoor_loop_lag_seconds", "How late the event loop has its turn.", buckets=_FAST, registry=REGISTRY
+)
+LOOP_BLOCKED = Counter(
+    "onedoor_loop_blocked_total", "Times that something kept the event loop for a second or more.", registry=REGISTRY
+)
 WAITING_WRITES = Gauge("onedoor_waiting_writes", "Units that wait for the writer.", registry=REGISTRY)
 
 

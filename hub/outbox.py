@@ -34,6 +34,13 @@ _FROZEN = "EXISTS (SELECT 1 FROM batch b WHERE b.region = d.region AND b.id = d.
 sake of one would bring the others to the department a second time, and no attempt would say so."""
 
 
+_IN_TURN = (
+    "(d.supersedes IS NULL OR NOT EXISTS (SELECT 1 FROM delivery o WHERE o.region = d.region AND o.id = d.supersedes"
+    " AND o.state IN ('due', 'claimed', 'sending')))"
+)
+"""Whether the round before has come to rest: a withdrawal never overtakes what it withdraws, nor a correction what it corrects."""
+
+
 def claim(
     connection: Connection,
     city: City,
@@ -50,7 +57,7 @@ def claim(
     outside = f" AND NOT {_FROZEN}" if batched else ""
     rows = connection.rows(
         f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
-        f" WHERE d.region = :region AND d.system = :system AND d.state = 'due' AND d.next_at <= :at{outside}"
+        f" WHERE d.region = :region AND d.system = :system AND d.state = 'due' AND d.next_at <= :at AND {_IN_TURN}{outside}"
         " ORDER BY d.next_at, d.id LIMIT :limit",
         {**key, "at": at, "limit": limit},
     )
@@ -59,8 +66,9 @@ def claim(
     later = None
     if len(rows) < limit:
         found = connection.row(
-            "SELECT min(next_at) AS next_at FROM delivery WHERE region = :region AND system = :system AND state = 'due'",
-            key,
+            "SELECT min(next_at) AS next_at FROM delivery WHERE region = :region AND system = :system AND state = 'due'"
+            " AND next_at > :at",
+            {**key, "at": at},
         )
         later = found["next_at"] if found else None
     return Claims(rows=tuple(ours), next_at=later)

@@ -1,6 +1,7 @@
 """The real world, as plugins and the hub see it: a civil clock, threads, secrets from files, materials from the blob store."""
 
 import asyncio
+import copy
 import random
 import time
 from collections.abc import Callable
@@ -18,7 +19,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = 32
-"""Blocking work (SFTP, PDFs, blobs) that may run at once."""
+"""Blocking work of the hub itself (PDFs, blobs) that may run at once."""
+
+SYSTEM_THREADS = 16
+"""The same of one system: what hangs in a department's threads keeps neither the hub nor another department waiting."""
 
 
 class RealRuntime:
@@ -41,6 +45,15 @@ class RealRuntime:
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="onedoor")
         self._accelerated = start is not None or speed != 1.0
+        self._pools = [self._threads]
+
+    def of_system(self, system: str) -> "RealRuntime":
+        """The same world for the gateways of one system, with threads of its own (started when they are needed)."""
+        threads = ThreadPoolExecutor(SYSTEM_THREADS, thread_name_prefix=f"onedoor-{system}")
+        self._pools.append(threads)
+        own = copy.copy(self)
+        own._threads = threads  # noqa: SLF001 - our own class
+        return own
 
     def now(self) -> datetime:
         """The civil clock, aware UTC."""
@@ -95,4 +108,5 @@ class RealRuntime:
 
     def close(self) -> None:
         """Give the threads back; what hangs in one does not hold up the end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)

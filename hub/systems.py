@@ -33,6 +33,7 @@ from contracts.plugin import (
 from contracts.records import Fields, record
 from contracts.situation import ChannelStatus, Situation
 from hub.city import SystemFacts
+from hub.runtime import RealRuntime
 
 log = structlog.get_logger("onedoor.systems")
 OUR_NAMES = ("contracts", "adapters", "plugins", "hub", "simulators")
@@ -207,6 +208,7 @@ async def open_systems(
     """Open every channel with the settings of this place; the stack closes them."""
     systems = Systems(registered=registered)
     for system in registered.systems.values():
+        world = runtime.of_system(system.name) if isinstance(runtime, RealRuntime) else runtime
         for channel in system.channels:
             place = places.get(system.name, {}).get(channel.situation.value)
             opened = OpenChannel(system=system.name, channel=channel, gateway=None)
@@ -215,7 +217,7 @@ async def open_systems(
                 opened.why = f"no address: add [systems.{system.name}.{channel.situation}] to the settings"
                 continue
             try:
-                opened.gateway = await stack.enter_async_context(channel.open(place or {}, runtime))
+                opened.gateway = await stack.enter_async_context(channel.open(place or {}, world))
             except ValidationError as error:
                 wrong: list[Any] = [".".join(map(str, problem["loc"])) for problem in error.errors()]
                 opened.why = f"wrong settings for {channel.situation}: {', '.join(wrong)}"

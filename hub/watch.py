@@ -1,16 +1,17 @@
 """What happens without a message: answers are collected, deliveries that wait are looked at, the clock moves cases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 
 import structlog
 
 from contracts.delivery import Reply
 from contracts.errors import DeliveryError, OutcomeUnknownError
-from contracts.plugin import Collecting
+from contracts.plugin import Collecting, Enquiring
 from hub import attempts, metrics, outbox, results
 from hub.core import Core
+from hub.lanes import Lane
 from hub.results import Change
 from hub.store import reading
 from hub.store.connection import Connection, Row, StoreUnavailable
@@ -35,6 +36,9 @@ PAGE = 500
 
 REST_SECONDS = 60.0
 """How long a delivery is left alone that could not be looked at: it would be the oldest of every turn."""
+
+NOT_NOW_SECONDS = 1.0
+"""The same while its system is held or its breaker is open."""
 
 AGAIN_MS = 3_600_000
 """A case that time may move is looked at once an hour of the civil clock: most are only waiting for a person."""
@@ -116,9 +120,10 @@ def replies_unit(core: Core, system: str, replies: Sequence[Reply]) -> Callable[
 class Watch:
     """Looks at deliveries that wait (polls, enquiries, overdue answers) and at cases that time alone moves."""
 
-    def __init__(self, core: Core, page: int = PAGE) -> None:
+    def __init__(self, core: Core, lanes: Mapping[str, Lane], page: int = PAGE) -> None:
         """``page``: how many deliveries or cases are read at once."""
         self.core = core
+        self.lanes = lanes
         self.page = page
         self._busy: dict[str, set[str]] = {}
         self._resting: dict[str, float] = {}
@@ -182,9 +187,7 @@ class Watch:
             async with gate:
                 row = await core.read(lambda c: reading.delivery_row(c, core.city.region, delivery))
                 if row is not None and row["lapsed_at"] is not None and row["lapsed_at"] <= core.now_ms():
-                    await attempts.look_again(
-                        core, row, opened.gateway, opened.channel.situation, opened.channel.limits.attempt_seconds
-                    )
+                    await self._look(opened, row)
         except StoreUnavailable as error:
             log.warning("store_unavailable", why=str(error))
         except Exception as error:  # noqa: BLE001 - it is looked at again after a rest
@@ -192,6 +195,20 @@ class Watch:
             self._resting[delivery] = asyncio.get_running_loop().time() + REST_SECONDS
         finally:
             self._busy[system].discard(delivery)
+
+    async def _look(self, opened: OpenChannel, row: Row) -> None:
+        """An enquiry keeps the limits of the system's lane; a delivery that cannot be asked about needs none."""
+        lane, gateway = self.lanes.get(opened.system), opened.gateway
+        asked: object = gateway  # as an object: a Gateway may have the capability too
+        seconds = opened.channel.limits.attempt_seconds
+
+        async def look() -> BaseException | None:
+            return await attempts.look_again(self.core, row, gateway, opened.channel.situation, seconds)
+
+        if lane is None or not isinstance(asked, Enquiring):
+            await look()
+        elif not await lane.ask(look):
+            self._resting[row["id"]] = asyncio.get_running_loop().time() + NOT_NOW_SECONDS
 
     async def _move_cases(self) -> None:
         core = self.core

@@ -2,8 +2,11 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
+import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -13,6 +16,7 @@ from hub import logs
 from hub.app import open_hub
 from hub.cli.options import Demo, SettingsFile, SiteFolder, settings_from
 from hub.client import prepare_demo
+from hub.loop_watch import loop_watch
 from hub.settings import Settings
 from hub.web.server import serving
 
@@ -36,6 +40,7 @@ def serve(
     found = settings_from(settings, demo=demo, site=site, host=host, port=port)
     prepare_demo(found)
     uvloop.run(run(found))
+    _leave()
 
 
 async def run(settings: Settings) -> None:
@@ -44,11 +49,11 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
-    async with open_hub(settings) as hub, serving(hub) as port:
+    async with open_hub(settings) as hub, serving(hub) as port, loop_watch(settings.blocked_seconds):
         _settle_memory()
         typer.echo(f"Onedoor listens on http://{settings.host}:{port}")
         await stop.wait()
-        hub.accepting = False
+        await hub.drain()  # answers of departments are still taken meanwhile, new cases are not
 
 
 def _settle_memory() -> None:
@@ -56,6 +61,14 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def _leave() -> None:
+    """Everything is closed. A plugin's thread that hangs would keep the process for ever: Python joins them all at its end."""
+    logging.shutdown()
+    sys.stdout.flush()
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(0)
 
 
 def _stop(stop: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ what the tables of ``hub.states`` allow, and writes the journal in the same tran
 
 from hub.results.casework import Change
 from hub.results.errors import IdConflict, LeaseLost, NotAllowed, NotFoundHere, Overtaken
-from hub.results.operations import hold_due, hold_lane, operate, release_lane
+from hub.results.operations import QUEUE_CHUNK, hold_due, hold_lane, operate, release_lane
 from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended, begin, enquired, lapsed
 from hub.results.reception import NewCase, event, receive, time_passed
 from hub.results.resent import begin_again
@@ -21,6 +21,7 @@ from hub.results.tasks import complete, find_task, release, reserve, skip
 from hub.results.verdicts import reply
 
 __all__ = [
+    "QUEUE_CHUNK",
     "Begun",
     "Change",
     "IdConflict",

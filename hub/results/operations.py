@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from hub import batches, states
 from hub.city import City
+from hub.journal import Chain
 from hub.results import steps
 from hub.results.casework import FAR, Casework, Change
 from hub.results.errors import NotAllowed, NotFoundHere
@@ -91,25 +92,41 @@ def too_late(connection: Connection, city: City, row: Row, at: int) -> None:
     work.save()
 
 
+QUEUE_CHUNK = 200
+"""Deliveries of a queue that one unit moves: ten thousand in one unit would keep everybody else waiting for seconds."""
+
+
 def hold_lane(connection: Connection, city: City, system: str, reason: str, by: str, at: int) -> int:
-    """Hold a system's queue (``paused``, ``credentials``): what is due is held. Returns how many."""
-    connection.run(
-        "INSERT INTO lane (region, system, held) VALUES (:region, :system, :held)"
-        " ON CONFLICT (region, system) DO UPDATE SET held = :held",
-        {"region": city.region, "system": system, "held": reason},
-    )
+    """Hold a system's queue (``paused``, ``credentials`` ..): a chunk of what is due is held. Returns how many; again until 0."""
+    _set_hold(connection, city, system, reason, by, at)
     return _move_queue(connection, city, system, DeliveryState.DUE, DeliveryState.HELD, reason, by, at)
 
 
 def release_lane(connection: Connection, city: City, system: str, by: str, at: int) -> int:
-    """Let a held queue go on. Returns how many deliveries are due again."""
-    connection.update("lane", {"region": city.region, "system": system}, {"held": None})
+    """Let a held queue go on: a chunk of it is due again. Returns how many; again until 0."""
+    _set_hold(connection, city, system, None, by, at)
     return _move_queue(connection, city, system, DeliveryState.HELD, DeliveryState.DUE, "released", by, at)
 
 
 def hold_due(connection: Connection, city: City, system: str, reason: str, at: int) -> int:
-    """Hold what came due while the lane was held."""
+    """Hold a chunk of what came due while the lane was held. Returns how many."""
     return _move_queue(connection, city, system, DeliveryState.DUE, DeliveryState.HELD, reason, "hub", at)
+
+
+def _set_hold(connection: Connection, city: City, system: str, reason: str | None, by: str, at: int) -> None:
+    key = {"region": city.region, "system": system}
+    row = connection.row("SELECT held FROM lane WHERE region = :region AND system = :system", key)
+    before = row["held"] if row else None
+    if before == reason:
+        return
+    connection.run(
+        "INSERT INTO lane (region, system, held) VALUES (:region, :system, :held)"
+        " ON CONFLICT (region, system) DO UPDATE SET held = :held",
+        {**key, "held": reason},
+    )
+    chain = Chain(city.region, f"system:{system}", at)
+    chain.add("lane", system, before or "open", reason or "open", {})
+    chain.write(connection, by)
 
 
 def _move_queue(
@@ -124,8 +141,8 @@ def _move_queue(
 ) -> int:
     rows = connection.rows(
         "SELECT * FROM delivery WHERE region = :region AND system = :system AND state = :state"
-        " AND coalesce(cause, '') != 'deadline'",
-        {"region": city.region, "system": system, "state": old.value},
+        " AND coalesce(cause, '') != 'deadline' ORDER BY next_at, id LIMIT :limit",
+        {"region": city.region, "system": system, "state": old.value, "limit": QUEUE_CHUNK},
     )
     for row in rows:
         work = Casework.load(connection, city, row["case_no"], at, by)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS = 15.0
 """Also how long a connection may stay silent, or send half a head."""
 
-SHUTDOWN_SECONDS = 10.0
-"""What requests in flight have to finish."""
+SHUTDOWN_SECONDS = 2.0
+"""What requests have to finish that are still in flight when everything is drained."""
 
 LONGEST_SOCKET_PATH = 100
 """Bytes; the system's own limit is 108."""

@@ -111,7 +111,7 @@ async def test_cases_that_wait_for_a_person_do_not_keep_time_from_the_others(tmp
         due = await hand_in(hub, "2")
         long_ago = "changed_at = changed_at - 20 * 86400000, received_at = received_at - 20 * 86400000"
         await change(hub, f"UPDATE case_file SET {long_ago} WHERE case_no = :n", n=due)
-        turns = asyncio.create_task(Watch(hub, page=2).cases())
+        turns = asyncio.create_task(Watch(hub, {}, page=2).cases())
         await deemed_accepted(hub, due)
         turns.cancel()
 
