@@ -18,7 +18,7 @@ from adapters.rest_calls import Calls
 from adapters.rest_replies import CallbackDoor, ResultList
 from adapters.rest_table import AuthKind, RestTable, Verdict, verdict_of
 from adapters.strict_tables import Strict
-from contracts.delivery import Delivery, Inbound, Lookup, NotFound, Outcome, Received, Reply
+from contracts.delivery import AwaitingReply, Delivery, Inbound, Lookup, NotFound, Outcome, Received, Reply
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, Http, HttpAnswer, Runtime, channel
 from contracts.site import ChannelFile, SystemFile
@@ -130,6 +130,10 @@ class RestGateway:
         )
         if isinstance(outcome, DeliveryError):
             raise outcome
+        if isinstance(outcome, AwaitingReply) and self._table.reference.place == "connection":
+            raise OutcomeUnknownError(
+                "not_at_once", "a later answer could not be matched: this channel knows no reference"
+            )
         return outcome
 
     def _rejection(self, found: WireOperation, delivery: Delivery, answer: HttpAnswer) -> DeliveryError:

@@ -171,8 +171,8 @@ class RestTable(Strict):
         has_secret = self.auth.kind is AuthKind.HMAC or (self.callback is not None and self.callback.secret is not None)
         if self.later_replies == "callback" and not has_secret:
             raise ValueError("later_replies = callback needs callback.secret unless auth is hmac")
-        if self.reference.place == "connection" and self.later_replies != "none":
-            raise ValueError("a connection as reference must bring the answer at once: later_replies = none")
+        if self.reference.place == "connection" and (self.later_replies != "none" or self.enquire_path):
+            raise ValueError("a connection as reference must bring the answer at once: no later_replies, no enquiry")
         if self.enquire_path and "{delivery_id}" not in self.enquire_path:
             raise ValueError("enquire_path must contain {delivery_id}")
         if any(not 300 <= status <= 599 for status in self.status):

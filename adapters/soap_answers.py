@@ -101,6 +101,10 @@ def settled(
         raise OutcomeUnknownError("result_missing", f"the answer carries no {system.result_field}")
     code, names = code.strip(), table.answer
     if code == names.accepted:
+        if table.reference.place == "connection":
+            raise OutcomeUnknownError(
+                "not_at_once", "a later answer could not be matched: this channel knows no reference"
+            )
         return AwaitingReply(department_ref=as_code(answer.get(names.department_ref)), next_poll_at=next_poll_at)
     if code == names.not_received:
         return NotFound(what=Lookup.NOT_RECEIVED)

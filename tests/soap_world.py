@@ -231,7 +231,7 @@ def answer(inner: str, name: str = "NowResponse") -> str:
     return envelope(f'<{name} xmlns="{NAMESPACE}">{inner}</{name}>')
 
 
-def granted(delivery_id: UUID) -> str:
+def granted(delivery_id: UUID | str) -> str:
     """A good one."""
     return answer(f"<LSH>{delivery_id}</LSH><JGDM>1</JGDM><decision_no>样例1</decision_no><amount>12.50</amount>")
 
