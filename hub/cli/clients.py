@@ -1,50 +1,28 @@
 """``onedoor clients``: the senders and their keys, through the running hub or, where none runs, in the file itself."""
 
-import asyncio
-import os
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import aiohttp
+import orjson
 import typer
-from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
 from contracts.errors import OnedoorError
-from contracts.records import adapter, record
+from contracts.records import adapter
 from contracts.site import load_site
 from hub import clients
 from hub.app import site_folder
-from hub.city import milliseconds, moment
-from hub.cli.options import Demo, SettingsFile, settings_from
-from hub.clients import Client, NewClient, NoSuchClient, Right, Scope
-from hub.keys import Keys, read_key
+from hub.city import moment
+from hub.cli.asking import ask
+from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
+from hub.clients import Client, NewClient, Right, Scope
 from hub.settings import Settings
-from hub.store import registry, schema
-from hub.store.connection import Connection, StoreRefused, lock_file
-from hub.store.schema import DATABASE
 from hub.web.local import ClientRequest
-from hub.web.server import socket_path
 
-app = typer.Typer(help="Senders and their keys.", no_args_is_help=True)
-T = TypeVar("T")
-
-
-@record
-class InFile:
-    """The database of a hub that does not run. ``at``: ms UTC."""
-
-    connection: Connection
-    region: str
-    keys: Keys
-    at: int
-
-
-Unit = Callable[[InFile], T]
+app = typer.Typer(
+    help="Senders and their keys.\n\nExample: onedoor clients create --name Counter", no_args_is_help=True
+)
 
 
 class UnknownCode(OnedoorError):
@@ -60,34 +38,40 @@ def create(
     may: Annotated[str, typer.Option(help="Of submit, event, task, read, with commas; empty: all.")] = "",
     settings: SettingsFile = None,
     demo: Demo = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a sender and print its key, once."""
+    """Make a sender and print its key, once.
+
+    Example: onedoor clients create --name "Counter 3" --centre 310104901 --may submit,read
+    """
     found = settings_from(settings, demo=demo)
     scope = Scope(
         centres=frozenset(centre or ()), items=frozenset(item or ()), sources=frozenset(source or ()), may=_rights(may)
     )
     _check_scope(found, scope)
     body = adapter(ClientRequest).dump_python(ClientRequest(name=name, scope=scope), mode="json")
-    made = _ask(
+    made = ask(
         found,
         lambda file: clients.create(file.connection, file.region, file.keys, name, scope, file.at),
         ("POST", "/admin/clients", body),
         adapter(NewClient),
     )
+    if as_json:
+        typer.echo(adapter(NewClient).dump_json(made))
+        return
     typer.echo(f"client {made.client.id} made; its key is shown this once:", err=True)
     typer.echo(made.key)
 
 
 @app.command("list")
-def list_(
-    settings: SettingsFile = None,
-    demo: Demo = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Show the senders, the revoked ones too."""
+def list_(settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = False) -> None:
+    """Show the senders, the revoked ones too.
+
+    Example: onedoor clients list --json
+    """
     found = settings_from(settings, demo=demo)
     listing = adapter(tuple[Client, ...])
-    all_ = _ask(
+    all_ = ask(
         found, lambda file: clients.listed(file.connection, file.region), ("GET", "/admin/clients", None), listing
     )
     if as_json:
@@ -103,16 +87,27 @@ def list_(
 
 
 @app.command()
-def revoke(client: str, settings: SettingsFile = None, demo: Demo = False) -> None:
-    """End a key. It stops working at once."""
+def revoke(
+    client: Annotated[str, typer.Argument(help="The id that `onedoor clients list` shows.")],
+    settings: SettingsFile = None,
+    demo: Demo = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a key. It stops working at once.
+
+    Example: onedoor clients revoke 3f9c2a71d04b
+    """
     found = settings_from(settings, demo=demo)
-    _ask(
+    ask(
         found,
         lambda file: clients.revoke(file.connection, file.region, client, file.at),
         ("POST", f"/admin/clients/{client}/revoke", None),
         adapter(type(None)),
     )
-    typer.echo(f"client {client} is revoked", err=True)
+    if as_json:
+        typer.echo(orjson.dumps({"revoked": client}))
+    else:
+        typer.echo(f"client {client} is revoked", err=True)
 
 
 def _rights(text: str) -> frozenset[Right]:
@@ -129,60 +124,6 @@ def _check_scope(settings: Settings, scope: Scope) -> None:
         unknown += sorted(scope.items - {item.code for item in site.items})
     if unknown:
         raise UnknownCode(f"the site has no centre or item {', '.join(unknown)}: the key would reach nothing there")
-
-
-def _ask(settings: Settings, unit: Unit[T], call: tuple[str, str, Any], of: "TypeAdapter[T]") -> T:
-    """Through the hub that runs, else in the file."""
-    if not settings.data.is_dir():
-        raise StoreRefused(f"there is no data folder {settings.data}: run `onedoor init`, or name the settings file")
-    database = settings.data / DATABASE
-    try:
-        lock = lock_file(database)
-    except StoreRefused:
-        return asyncio.run(_over_socket(socket_path(settings.data), call, of))
-    try:
-        return _in_file(settings, database, unit)
-    finally:
-        os.close(lock)
-
-
-def _in_file(settings: Settings, database: Path, unit: Unit[T]) -> T:
-    keys = read_key(settings.key_file, demo=settings.allow_demo_keys)
-    region = load_site(site_folder(settings)).region
-    schema.upgrade(database)
-    connection = Connection(database, writable=True)
-    try:
-        connection.run("BEGIN IMMEDIATE")
-        if not registry.check_key(connection, region, keys.proof()):
-            raise StoreRefused("this database was made with another master key: name that key file in the settings")
-        result = unit(InFile(connection=connection, region=region, keys=keys, at=milliseconds(datetime.now(UTC))))
-        connection.run("COMMIT")
-        return result
-    finally:
-        connection.close()
-
-
-async def _over_socket(path: Path, call: tuple[str, str, Any], of: "TypeAdapter[T]") -> T:
-    method, address, body = call
-    connector = aiohttp.UnixConnector(str(path))
-    try:
-        async with (
-            aiohttp.ClientSession(connector=connector) as session,
-            session.request(method, f"http://hub{address}", json=body) as answer,
-        ):
-            content = await answer.read()
-    except aiohttp.ClientError as error:
-        raise StoreRefused(
-            f"a hub holds the database but does not answer on {path}: is it starting or ending?"
-        ) from error
-    if answer.status >= 400:
-        raise NoSuchClient(str(_detail(content)))
-    return of.validate_json(content or b"null")
-
-
-def _detail(content: bytes) -> str:
-    found = adapter(dict[str, Any]).validate_json(content)
-    return str(found.get("detail") or found.get("title"))
 
 
 def _day(at: int | None, zone: ZoneInfo) -> str:

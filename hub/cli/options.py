@@ -12,6 +12,7 @@ SettingsFile = Annotated[
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Take a demo key: for made-up cases only.")]
 SiteFolder = Annotated[Path | None, typer.Option("--site", help="The folder that configures the city.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 DEFAULT_FILE = Path("onedoor.toml")
 

@@ -10,8 +10,12 @@ class Blobs:
     """A folder of encrypted files; the same content is stored once."""
 
     def __init__(self, folder: Path, keys: Keys) -> None:
-        """Creates the folder, for its owner only."""
+        """Creates the folder and those in it, for their owner only, all of them now: a name is safe once its folder's name is."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for number in range(256):
+            (folder / f"{number:02x}").mkdir(exist_ok=True, mode=0o700)
+        _sync_folder(folder)
+        _sync_folder(folder.parent)
         self._folder = folder
         self._keys = keys
 
@@ -20,19 +24,15 @@ class Blobs:
         key = self._keys.blob_name(content)
         path = self._path(key)
         if path.exists():
+            _sync_folder(path.parent)  # whoever put it there may not have come so far yet
             return key
-        path.parent.mkdir(exist_ok=True, mode=0o700)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(self._keys.seal_blob(content))
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path.parent)
         return key
 
     def get(self, key: str) -> bytes:
@@ -47,3 +47,12 @@ class Blobs:
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name in a folder outlives a power cut only after a sync of the folder itself."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

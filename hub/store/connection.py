@@ -17,7 +17,7 @@ from contracts.errors import OnedoorError
 Row: TypeAlias = dict[str, Any]
 """One row by column name."""
 
-REQUIRED = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+REQUIRED: dict[str, str | int] = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 """WAL with synchronous=FULL (2): NORMAL loses acknowledged rows at a power cut. Asserted at every start."""
 
 
@@ -45,11 +45,12 @@ class Connection:
             self._raw = sqlite3.connect(
                 path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
             )
-            if writable:
-                self._raw.execute("PRAGMA journal_mode=WAL")
-            self._raw.execute("PRAGMA synchronous=FULL")
-            self._raw.execute("PRAGMA foreign_keys=ON")
+            for name, wanted in REQUIRED.items():
+                if writable or name != "journal_mode":
+                    self._raw.execute(f"PRAGMA {name}={wanted}")
             self._raw.execute("PRAGMA secure_delete=ON")
+            # A savepoint's old pages would else lie in a file of the system's folder for temporary ones.
+            self._raw.execute("PRAGMA temp_store=MEMORY")
             self._raw.execute("PRAGMA busy_timeout=5000")
             self._raw.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             if not writable:

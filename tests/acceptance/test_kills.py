@@ -17,6 +17,7 @@ import pytest
 from contracts.situation import Situation
 from simulators.faults import Fault
 from tests.fast_city import SETTINGS, FastCity, fast_city, metrics_of, short_folder, write_canaries
+from tests.machine import machine
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("KILLS_SEED", "1"))
@@ -85,7 +86,7 @@ def _write(city: FastCity, report: dict[str, Any], seconds: float) -> None:
         "kills": KILLS,
         "seed": SEED,
         "seconds": round(seconds),
-        "cases": len(city.cases),
+        "received": len(city.cases),
         "messages_sent_again": city.counter.tally.retries,
         "faults": city.world.injected(),
         "verdict": report["verdict"],
@@ -93,6 +94,7 @@ def _write(city: FastCity, report: dict[str, Any], seconds: float) -> None:
         "undetected_duplicates": report["undetected_duplicates"],
         "possible_duplicates": report["possible_duplicates"],
         "checked": {name: one["checked"] for name, one in report["invariants"].items()},
+        "machine": machine(),
     }
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,99 @@
+"""How a command reaches the hub's data: through the hub that runs, over its 0600 socket; in the file itself where none does."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+from pydantic import TypeAdapter
+
+from contracts.errors import OnedoorError
+from contracts.records import adapter, record
+from contracts.site import load_site
+from hub.app import site_folder
+from hub.city import milliseconds
+from hub.keys import Keys, read_key
+from hub.settings import Settings
+from hub.store import registry, schema
+from hub.store.connection import Connection, StoreRefused, lock_file
+from hub.store.schema import DATABASE
+from hub.web.server import socket_path
+
+T = TypeVar("T")
+
+
+class NotDone(OnedoorError):
+    """The running hub refused; the text is its own sentence."""
+
+
+@record
+class InFile:
+    """The database of a hub that does not run, in a transaction. ``at``: ms UTC."""
+
+    connection: Connection
+    region: str
+    keys: Keys
+    at: int
+
+
+Unit = Callable[[InFile], T]
+
+
+def ask(settings: Settings, unit: Unit[T], call: tuple[str, str, Any], of: "TypeAdapter[T]") -> T:
+    """Through the hub that runs, else in the file: ``unit`` there does what ``call`` (method, path, body) does here.
+
+    Raises StoreRefused, KeyRefused, NotDone, and what the unit raises.
+    """
+    if not settings.data.is_dir():
+        raise StoreRefused(f"there is no data folder {settings.data}: run `onedoor init`, or name the settings file")
+    database = settings.data / DATABASE
+    try:
+        lock = lock_file(database)
+    except StoreRefused:
+        return asyncio.run(_over_socket(socket_path(settings.data), call, of))
+    try:
+        return _in_file(settings, database, unit)
+    finally:
+        os.close(lock)
+
+
+def _in_file(settings: Settings, database: Path, unit: Unit[T]) -> T:
+    keys = read_key(settings.key_file, demo=settings.allow_demo_keys)
+    region = load_site(site_folder(settings)).region
+    schema.upgrade(database)
+    connection = Connection(database, writable=True)
+    try:
+        connection.run("BEGIN IMMEDIATE")
+        if not registry.check_key(connection, region, keys.proof()):
+            raise StoreRefused("this database was made with another master key: name that key file in the settings")
+        result = unit(InFile(connection=connection, region=region, keys=keys, at=milliseconds(datetime.now(UTC))))
+        connection.run("COMMIT")
+        return result
+    finally:
+        connection.close()
+
+
+async def _over_socket(path: Path, call: tuple[str, str, Any], of: "TypeAdapter[T]") -> T:
+    method, address, body = call
+    connector = aiohttp.UnixConnector(str(path))
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.request(method, f"http://hub{address}", json=body) as answer,
+        ):
+            content = await answer.read()
+    except aiohttp.ClientError as error:
+        raise StoreRefused(
+            f"a hub holds the database but does not answer on {path}: is it starting or ending?"
+        ) from error
+    if answer.status >= 400:
+        raise NotDone(str(_detail(content)))
+    return of.validate_json(content or b"null")
+
+
+def _detail(content: bytes) -> str:
+    found = adapter(dict[str, Any]).validate_json(content)
+    return str(found.get("detail") or found.get("title"))
