@@ -47,7 +47,7 @@ def simulate(
     slow: Annotated[float, typer.Option(help="Seconds that the fault `delay` takes.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Of what they decide and when faults come.")] = 1,
 ) -> None:
-    """Run departments of a site until Ctrl-C, and print what a hub's settings need to reach them."""
+    """Run departments of a site until Ctrl-C, and write the settings of a hub that reaches them."""
     # Connections break here on purpose; paramiko would tell of each on the screen.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     place = (site or sample_site()).resolve()
@@ -125,8 +125,9 @@ def _tell(city: World, console: Console) -> None:
     for key in _on_paper(city.site, city.plan.systems):
         console.print(f"{key:<16} paper      nothing runs for it here", soft_wrap=True)
     console.print(f"Ledgers: {city.folder / 'ledgers'}", soft_wrap=True)
-    console.print("\nFor the hub's settings file:\n")
-    console.print(city.places_toml(), soft_wrap=True, markup=False)
+    settings = city.write_places()
+    console.print(f"Settings of a hub that reaches them: {settings}", soft_wrap=True)
+    console.print(f"Try one: onedoor plugins try NAME --case FILE --send --settings {settings}", soft_wrap=True)
     console.print("End with Ctrl-C.")
 
 

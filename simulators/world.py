@@ -150,10 +150,17 @@ class World:
         }
         (self.folder / "onedoor.toml").write_text("".join(toml_lines(values)), encoding="utf-8")
 
-    def places_toml(self) -> str:
-        """What the settings of any hub need to reach these departments."""
-        values = {"secrets": str(self.folder / "keys" / "secrets"), "systems": self.open}
-        return "".join(toml_lines(values))
+    def write_places(self) -> Path:
+        """A settings file with which a hub, or a trial of a plugin, reaches these departments. Returns its path."""
+        values = {
+            "data": str(self.folder / "data"),
+            "site": str(self.plan.site),
+            "secrets": str(self.folder / "keys" / "secrets"),
+            "systems": self.open,
+        }
+        file = self.folder / "onedoor.toml"
+        file.write_text("".join(toml_lines(values)), encoding="utf-8")
+        return file
 
     async def client_key(self, name: str) -> str:
         """A new key that reaches everything, made over the hub's local socket as its command line does."""

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
-from hub.cli import check, clients, init, migrate, serve
+from hub.cli import check, clients, init, migrate, plugins, serve
 from hub.client import open_client
 
 GROUP = "onedoor.commands"
@@ -40,6 +40,7 @@ def own_commands() -> TyperGroup:
     for single in (serve.app, init.app, check.app, migrate.app):
         app.add_typer(single)
     app.add_typer(clients.app, name="clients")
+    app.add_typer(plugins.app, name="plugins")
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     return group

@@ -1,6 +1,7 @@
 """``onedoor simulate``: what may be asked of it, and departments that answer."""
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +81,25 @@ def test_without_a_sample_city_a_site_must_be_named(monkeypatch: pytest.MonkeyPa
         sample_site()
 
 
+def tried_at_the_simulator(settings: Path) -> dict[str, Any]:
+    """What a department that runs here answers to one of its sample cases."""
+    case = sample_site() / "archives" / "samples" / "DA001_marriage.json"
+    command: list[str | Path] = [
+        ONEDOOR,
+        "plugins",
+        "try",
+        "DA",
+        "--case",
+        case,
+        "--send",
+        "--settings",
+        settings,
+        "--json",
+    ]
+    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found
+
+
 def test_departments_answer_until_ctrl_c(tmp_path: Path) -> None:
     command: list[str | Path] = [
         ONEDOOR,
@@ -89,7 +110,7 @@ def test_departments_answer_until_ctrl_c(tmp_path: Path) -> None:
         "--folder",
         tmp_path / "city",
         "--fault",
-        "refuse=0.01",
+        "delay=0.01",
     ]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with (
@@ -102,8 +123,7 @@ def test_departments_answer_until_ctrl_c(tmp_path: Path) -> None:
                 assert running.poll() is None, shown
                 assert time.monotonic() < until, shown
                 time.sleep(0.1)
-            told = shown[shown.index("secrets = ") : shown.index("End with Ctrl-C")]
-            settings = tomllib.loads(told)
+            settings = tomllib.loads((tmp_path / "city" / "onedoor.toml").read_text())
             with pytest.raises(urllib.error.HTTPError):
                 urllib.request.urlopen(settings["systems"]["DA-archive"]["api"]["url"], timeout=5)
             place = settings["systems"]["WJ-family"]["file_drop"]
@@ -111,6 +131,8 @@ def test_departments_answer_until_ctrl_c(tmp_path: Path) -> None:
                 assert line.recv(4) == b"SSH-"
             assert Path(settings["secrets"], "da_archive_key").read_text()
             assert re.search(r"JY-office +paper", shown)
+            told = tried_at_the_simulator(tmp_path / "city" / "onedoor.toml")
+            assert [one["outcome"] in ("granted", "refused", "returned") for one in told["answers"]] == [True]
         finally:
             running.send_signal(signal.SIGINT)
             code = running.wait(30)
