@@ -24,7 +24,7 @@ from contracts.crash_points import crash_point
 from contracts.envelope import CaseApplication
 from contracts.plugin import Runtime
 from contracts.site import Site, load_site
-from hub import outbox
+from hub import keyring, outbox
 from hub.attempts import Planner
 from hub.catalogue import Catalogue, import_items, load_items
 from hub.city import City, milliseconds
@@ -37,7 +37,7 @@ from hub.runtime import RealRuntime
 from hub.settings import Settings
 from hub.store import schema
 from hub.store.blobs import Blobs
-from hub.store.connection import Connection, StoreRefused, lock_file
+from hub.store.connection import Connection, lock_file
 from hub.store.writer import Writer
 from hub.systems import Registered, Systems, open_systems, register
 from hub.watch import Watch, collect
@@ -82,7 +82,8 @@ async def open_hub(
     """
     database = settings.data / "onedoor.db"
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = read_key(settings.key_file, demo=settings.allow_demo_keys)
+    master = read_key(settings.key_file, demo=settings.allow_demo_keys, suite=settings.suite)
+    site = load_site(site_folder(settings))
     async with AsyncExitStack() as stack:
         lock = lock_file(database)
         stack.callback(os.close, lock)
@@ -91,12 +92,11 @@ async def open_hub(
         stack.push_async_callback(writer.close)
         readers = Readers(lambda: Connection(database, writable=False))
         stack.callback(readers.close)
+        keys = await writer.run(lambda c: keyring.unlock(c, site.region, master))
         blobs = Blobs(settings.data / "blobs", keys)
         world = runtime or _real_world(settings, blobs, stack)
 
-        site = load_site(site_folder(settings))
         registered = registered or register(site_folder(settings), site.plugins)
-        await writer.run(lambda c: _check_key(c, site.region, keys))
         systems = await open_systems(stack, registered, settings.systems, world)
         city, catalogue = await _city(settings, site, registered, systems, keys, writer, readers, world)
 
@@ -133,16 +133,6 @@ def _real_world(settings: Settings, blobs: Blobs, stack: AsyncExitStack) -> Real
     )
     stack.callback(world.close)
     return world
-
-
-def _check_key(connection: Connection, region: str, keys: Keys) -> None:
-    """The first start writes the proof of its key; a later one with another key is refused before it touches anything."""
-    key = {"region": region, "purpose": "master"}
-    row = connection.row("SELECT proof FROM key_check WHERE region = :region AND purpose = :purpose", key)
-    if row is None:
-        connection.insert("key_check", {**key, "proof": keys.proof()})
-    elif row["proof"] != keys.proof():
-        raise StoreRefused("this database was made with another master key: give the hub that key file")
 
 
 async def _city(

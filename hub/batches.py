@@ -25,7 +25,7 @@ def insert_sealed(connection: Connection, city: City, batch: dict[str, Any], at:
     connection.insert(
         "batch", {"region": city.region, "state": BatchState.SEALED.value, "sealed_at": at, "changed_at": at, **batch}
     )
-    chain = Chain(city.region, f"system:{batch['system']}", at)
+    chain = Chain(city.journal, f"system:{batch['system']}", at)
     codes = {name: batch[name] for name in ("sequence", "members", "digest")}
     chain.add("batch", batch["id"], "open", "sealed", codes)
     chain.write(connection, "hub")
@@ -49,7 +49,7 @@ def move(connection: Connection, city: City, row: Row, state: BatchState, at: in
     if row["state"] == state:
         return
     states.check(states.Machine.BATCH, row["state"], state)
-    chain = Chain(city.region, f"system:{row['system']}", at)
+    chain = Chain(city.journal, f"system:{row['system']}", at)
     chain.add("batch", row["id"], row["state"], state.value, {"sequence": row["sequence"]})
     chain.write(connection, "hub")
     row["state"] = state.value

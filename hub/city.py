@@ -17,6 +17,7 @@ from contracts.records import Fields, record
 from contracts.site import Centre
 from contracts.situation import Situation
 from hub.clock import Calendar
+from hub.journal import Journal
 from hub.keys import Keys
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,6 +66,11 @@ class City:
     form_errors: Callable[[Item, CaseApplication, date], tuple[BadField, ...]] = _no_form
     correction_days: int = 30
     archive_after_days: int = 30
+
+    @property
+    def journal(self) -> Journal:
+        """How entries of this region's journal are hashed and marked."""
+        return self.keys.journal(self.region)
 
     def item(self, code: str, version: int) -> Item:
         """The item version. Raises NotReceivable."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from contracts.errors import OnedoorError
 from contracts.records import adapter, record
-from hub.journal import Chain
+from hub.journal import Chain, Journal
 from hub.keys import Keys
 from hub.store import registry
 from hub.store.connection import Connection, Row
@@ -100,7 +100,7 @@ def create(connection: Connection, region: str, keys: Keys, name: str, scope: Sc
         "revoked_at": None,
     }
     registry.add_client(connection, row)
-    _log(connection, region, client.id, None, "working", at)
+    _log(connection, keys.journal(region), client.id, None, "working", at)
     return NewClient(client=client, key=key)
 
 
@@ -109,16 +109,16 @@ def listed(connection: Connection, region: str) -> tuple[Client, ...]:
     return tuple(_client(row) for row in registry.clients(connection, region))
 
 
-def revoke(connection: Connection, region: str, client: str, at: int) -> None:
+def revoke(connection: Connection, region: str, keys: Keys, client: str, at: int) -> None:
     """A unit of work: the key stops working at the next look-up. Raises NoSuchClient."""
     if not registry.revoke_client(connection, region, client, at):
         raise NoSuchClient(f"there is no client {client} with a working key: see `onedoor clients list`")
-    _log(connection, region, client, "working", "revoked", at)
+    _log(connection, keys.journal(region), client, "working", "revoked", at)
 
 
-def _log(connection: Connection, region: str, client: str, before: str | None, after: str, at: int) -> None:
+def _log(connection: Connection, journal: Journal, client: str, before: str | None, after: str, at: int) -> None:
     """Who could hand in when is part of the record, in a chain of its own for each sender."""
-    chain = Chain(region, f"client:{client}", at, new=before is None)
+    chain = Chain(journal, f"client:{client}", at, new=before is None)
     chain.add("client", client, before, after, {})
     chain.write(connection, OPERATOR)
 

@@ -1,7 +1,7 @@
-"""Keys and what is done with them: one master key, a key for every purpose, a key for every case.
+"""Keys and what is done with them: a master key outside the database, a root key and a key for every case inside, wrapped by it.
 
-Erasing a case key (kept only wrapped, in the case's row) makes all that was sealed under it unreadable for good.
-Sealing is AES-256-GCM with a random 96-bit nonce; keyed hashes are HMAC-SHA-256.
+Erasing a case key (kept only wrapped, in the case's row) makes all that was sealed under it unreadable for good. What
+encrypts and hashes is the suite of the database (``hub.suites``); nonces are random, 96 bits.
 """
 
 import base64
@@ -11,12 +11,12 @@ from collections import OrderedDict
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.errors import OnedoorError
 from contracts.task_sheet import SHEET_ALPHABET
+from hub.journal import Journal
+from hub.suites import INTERNATIONAL, Suite
 
 DEMO_MARK = "demo"
 _NONCE = 12
@@ -26,14 +26,19 @@ class KeyRefused(OnedoorError):
     """No key, a wrong key, or a demo key where real cases would be kept. The text says what to do."""
 
 
+class Erased(KeyRefused):
+    """The person's data was erased: the key is gone, and nothing that was sealed under it can be read again."""
+
+
 class CaseKey:
     """The key of one case. ``wrapped`` is what may be stored."""
 
-    __slots__ = ("_cipher", "_raw", "wrapped")
+    __slots__ = ("_cipher", "_raw", "_suite", "wrapped")
 
-    def __init__(self, raw: bytes, wrapped: bytes) -> None:
+    def __init__(self, raw: bytes, wrapped: bytes, suite: Suite) -> None:
         self._raw = raw
-        self._cipher = AESGCM(raw)
+        self._suite = suite
+        self._cipher = suite.cipher(raw)
         self.wrapped = wrapped
 
     def seal(self, content: bytes, what: str) -> bytes:
@@ -52,43 +57,76 @@ class CaseKey:
 
     def commit(self, content: bytes) -> str:
         """A commitment for the journal: proves the content later, tells nothing about it, dies with the key."""
-        return hmac.digest(self._raw, content, "sha256").hex()
+        return self._suite.mac(self._raw, content).hex()
 
 
 class Keys:
-    """All keys, derived from the master key."""
+    """All keys. The master key wraps; what must stay the same when it is rotated comes from the root key."""
 
-    def __init__(self, master: bytes) -> None:
-        """``master``: 32 bytes."""
-        self._wrap = AESGCM(_derive(master, "wrap case keys"))
-        self._files = AESGCM(_derive(master, "seal blobs"))
-        self._digest = _derive(master, "message digests")
-        self._clients = _derive(master, "client keys")
-        self._blobs = _derive(master, "blob names")
-        self._sheets = _derive(master, "sheet codes")
-        self._check = _derive(master, "key check")
+    def __init__(self, master: bytes, root: bytes | None = None, suite: Suite = INTERNATIONAL) -> None:
+        """``master``, ``root``: 32 bytes each. Without a root (before the database is unlocked) the master stands in for it."""
+        root = root or master
+        self.suite = suite
+        self._master = master
+        self._wrap = suite.cipher(suite.derive(master, "wrap case keys"))
+        self._check = suite.derive(master, "key check")
+        self._files = suite.cipher(suite.derive(root, "seal blobs"))
+        self._digest = suite.derive(root, "message digests")
+        self._clients = suite.derive(root, "client keys")
+        self._blobs = suite.derive(root, "blob names")
+        self._sheets = suite.derive(root, "sheet codes")
+        self._index = suite.derive(root, "blind index")
+        self._marks = suite.derive(root, "journal marks")
+        self.seal_key = Ed25519PrivateKey.from_private_bytes(suite.derive(root, "journal seals"))
+        self._journals: dict[str, Journal] = {}
         self._opened: OrderedDict[bytes, CaseKey] = OrderedDict()
+
+    def secret(self) -> bytes:
+        """The master key itself, for wrapping."""
+        return self._master
+
+    def rooted(self, root: bytes) -> "Keys":
+        """The same master key with the root key of a database."""
+        return Keys(self._master, root, self.suite)
+
+    def journal(self, region: str) -> Journal:
+        """How entries of the region's journal are hashed and marked as ours."""
+        found = self._journals.get(region)
+        if found is None:
+            found = self._journals[region] = Journal(region, self.suite, self._marks)
+        return found
 
     def new_case_key(self) -> CaseKey:
         """A fresh random key."""
         raw = os.urandom(32)
-        nonce = os.urandom(_NONCE)
-        return CaseKey(raw, nonce + self._wrap.encrypt(nonce, raw, b"case key"))
+        return CaseKey(raw, self.wrap(raw, "case key"), self.suite)
 
     def case_key(self, wrapped: bytes) -> CaseKey:
-        """Unwrap; the most recent ones are kept at hand. Raises KeyRefused."""
+        """Unwrap; the most recent ones are kept at hand. Raises Erased, KeyRefused."""
         found = self._opened.get(wrapped)
         if found is None:
-            try:
-                raw = self._wrap.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], b"case key")
-            except InvalidTag as error:
-                raise KeyRefused(
-                    "a case key cannot be unwrapped: the master key is not the one it was made with"
-                ) from error
-            found = self._opened[wrapped] = CaseKey(raw, wrapped)
+            if not wrapped:
+                raise Erased("this case was erased: what was handed in cannot be read any more")
+            found = self._opened[wrapped] = CaseKey(self.unwrap(wrapped, "case key"), wrapped, self.suite)
             while len(self._opened) > 2048:
                 self._opened.popitem(last=False)
         return found
+
+    def forget(self) -> None:
+        """Drop the case keys that are at hand: one of them was erased."""
+        self._opened.clear()
+
+    def wrap(self, raw: bytes, what: str) -> bytes:
+        """Encrypt a key under the master key; ``what`` names its use."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._wrap.encrypt(nonce, raw, what.encode())
+
+    def unwrap(self, wrapped: bytes, what: str) -> bytes:
+        """The key again. Raises KeyRefused."""
+        try:
+            return self._wrap.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], what.encode())
+        except InvalidTag as error:
+            raise KeyRefused(f"a {what} cannot be unwrapped: the master key is not the one it was made with") from error
 
     def seal_blob(self, content: bytes) -> bytes:
         """Encrypt a file for the blob store."""
@@ -104,32 +142,36 @@ class Keys:
 
     def message_digest(self, canonical: bytes) -> str:
         """Keyed digest of a message (R1): equal content, equal digest; tells nothing without the key."""
-        return hmac.digest(self._digest, canonical, "sha256").hex()
+        return self.suite.mac(self._digest, canonical).hex()
 
     def client_hash(self, key: str) -> str:
         """How a sender's key is stored and looked up."""
-        return hmac.digest(self._clients, key.encode(), "sha256").hex()
+        return self.suite.mac(self._clients, key.encode()).hex()
 
     def blob_name(self, content: bytes) -> str:
         """Content address that cannot be guessed from the content."""
-        return hmac.digest(self._blobs, content, "sha256").hex()
+        return self.suite.mac(self._blobs, content).hex()
+
+    def index_value(self, kind: str, plain: str) -> str:
+        """Blind index: equal plain texts of one kind, equal values; a bare hash of an identity number would be guessed in a minute."""
+        return self.suite.mac(self._index, f"{kind}:{plain}".encode())[:16].hex()
 
     def sheet_mac(self, number: str, version: int, content_hash: str) -> bytes:
         """16 bytes of MAC over number, version and content: what a sheet's QR code proves."""
-        return hmac.digest(self._sheets, f"{number}:{version}:{content_hash}".encode(), "sha256")[:16]
+        return self.suite.mac(self._sheets, f"{number}:{version}:{content_hash}".encode())[:16]
 
     def sheet_number_mac(self, random_part: str) -> str:
         """The last three characters of a sheet number."""
-        value = int.from_bytes(hmac.digest(self._sheets, random_part.encode(), "sha256")[:2], "big")
+        value = int.from_bytes(self.suite.mac(self._sheets, random_part.encode())[:2], "big")
         return "".join(SHEET_ALPHABET[(value >> shift) & 31] for shift in (10, 5, 0))
 
     def proof(self) -> str:
         """What the key-check row holds."""
-        return hmac.digest(self._check, b"onedoor", "sha256").hex()
+        return self.suite.mac(self._check, b"onedoor").hex()
 
-
-def _derive(master: bytes, purpose: str) -> bytes:
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(master)
+    def is_proved_by(self, proof: str) -> bool:
+        """Whether this is the master key that the row was made with."""
+        return hmac.compare_digest(self.proof(), proof)
 
 
 def write_key(path: Path, *, demo: bool = False) -> None:
@@ -147,8 +189,11 @@ def write_key(path: Path, *, demo: bool = False) -> None:
         os.fsync(file.fileno())
 
 
-def read_key(path: Path, *, demo: bool = False) -> Keys:
-    """Read a master key file. Raises KeyRefused for a missing, readable-by-others or demo key (unless ``demo``)."""
+def read_key(path: Path, *, demo: bool = False, suite: Suite = INTERNATIONAL) -> Keys:
+    """Read a master key file. Raises KeyRefused for a missing, readable-by-others or demo key (unless ``demo``).
+
+    What it gives knows the master key only: ``hub.keyring.unlock`` adds what a database keeps.
+    """
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="ascii").strip()
@@ -167,4 +212,4 @@ def read_key(path: Path, *, demo: bool = False) -> Keys:
         raise KeyRefused(f"{path} holds no key: restore it from its backup") from error
     if len(master) != 32:
         raise KeyRefused(f"{path} holds {len(master)} bytes instead of 32: restore it from its backup")
-    return Keys(master)
+    return Keys(master, suite=suite)

@@ -105,7 +105,7 @@ def _mark_claimed(connection: Connection, city: City, rows: list[Row], by: str, 
     for row in rows:
         states.check(Machine.DELIVERY, row["state"], DeliveryState.CLAIMED)
         row.update(state=DeliveryState.CLAIMED.value, fence=row["fence"] + 1, claimed_by=by, lease_until=lease_until)
-        chain = Chain(city.region, row["case_no"], at)
+        chain = Chain(city.journal, row["case_no"], at)
         chain.add("delivery", row["id"], "due", "claimed", {"fence": row["fence"]})
         chain.write(connection, by)
     connection.run_many(
@@ -139,7 +139,7 @@ def lost_leases(connection: Connection, city: City, at: int) -> list[Row]:
 
 def _release(connection: Connection, city: City, row: Row, at: int) -> None:
     states.check(Machine.DELIVERY, row["state"], DeliveryState.DUE)
-    chain = Chain(city.region, row["case_no"], at)
+    chain = Chain(city.journal, row["case_no"], at)
     chain.add("delivery", row["id"], "claimed", "due", {"cause": "lease_lost"})
     chain.write(connection, "hub")
     connection.update(
@@ -182,7 +182,7 @@ def _hand_over(connection: Connection, city: City, retired: str, at: int) -> Non
         "SELECT * FROM delivery WHERE region = :region AND system = :system AND state IN ('due', 'held')",
         {"region": city.region, "system": retired},
     ):
-        chain = Chain(city.region, row["case_no"], at)
+        chain = Chain(city.journal, row["case_no"], at)
         chain.add("successor", row["id"], retired, successor, {})
         chain.write(connection, "hub")
         connection.update("delivery", {"region": city.region, "id": row["id"]}, {"system": successor})

@@ -8,12 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.errors import OnedoorError
+from hub.suites import SUITES, Suite
 
 
 class SettingsRefused(OnedoorError):
@@ -48,6 +49,11 @@ class Settings(BaseSettings):
     master_key: Path | None = None
     secrets: Path | None = None
     allow_demo_keys: bool = False
+    cipher_suite: Literal["aes-sha256", "sm4-sm3"] = "aes-sha256"
+    seal_seconds: float = 10.0
+    anchor: Path | None = None
+    anchor_command: tuple[str, ...] = ()
+    journal_days: int = Field(default=365, ge=180)
     clock: Clock = Clock()
     retry: Retry = Retry()
     max_body_bytes: int = 1_048_576
@@ -81,6 +87,16 @@ class Settings(BaseSettings):
         if credentials and (Path(credentials) / "onedoor-master-key").exists():
             return Path(credentials) / "onedoor-master-key"
         return self.master_key or self.data.parent / "keys" / "master.key"
+
+    @property
+    def suite(self) -> Suite:
+        """The algorithms of a new database; an old one must have been made with the same."""
+        return SUITES[self.cipher_suite]
+
+    @property
+    def anchor_file(self) -> Path:
+        """Where heads of the journal are noted: the named file, else one beside the data folder."""
+        return self.anchor or self.data.parent / "anchor" / "journal-heads.jsonl"
 
     @property
     def secret_folder(self) -> Path:

@@ -3,6 +3,7 @@
 Nothing here stands in for code of ours: units of work run on a real connection against the real catalogue records.
 """
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,10 +28,12 @@ from hub.results import Begun, Change, NewCase
 from hub.retry import History, Next
 from hub.store import schema
 from hub.store.connection import Connection, Row
+from hub.suites import SUITES
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 CENTRE = "310104901"
 OTHER_CENTRE = "310101901"
+SUITE = SUITES[os.environ.get("ONEDOOR_CIPHER_SUITE", "aes-sha256")]
 
 
 def operation(key: str, *, answers: str = "later", **more: Any) -> Operation:
@@ -235,7 +238,7 @@ class SmallCity:
             },
             items={(one.code, one.version): one for one in ITEMS},
             systems=systems(**api),
-            keys=Keys(b"k" * 32),
+            keys=Keys(b"k" * 32, suite=SUITE),
         )
         self.plan = Plan(self)
         self._messages = 0

@@ -13,11 +13,12 @@ from pydantic import TypeAdapter
 from contracts.errors import OnedoorError
 from contracts.records import adapter, record
 from contracts.site import load_site
+from hub import keyring
 from hub.app import site_folder
 from hub.city import milliseconds
 from hub.keys import Keys, read_key
 from hub.settings import Settings
-from hub.store import registry, schema
+from hub.store import schema
 from hub.store.connection import Connection, StoreRefused, lock_file
 from hub.store.schema import DATABASE
 from hub.web.server import socket_path
@@ -61,14 +62,13 @@ def ask(settings: Settings, unit: Unit[T], call: tuple[str, str, Any], of: "Type
 
 
 def _in_file(settings: Settings, database: Path, unit: Unit[T]) -> T:
-    keys = read_key(settings.key_file, demo=settings.allow_demo_keys)
+    master = read_key(settings.key_file, demo=settings.allow_demo_keys, suite=settings.suite)
     region = load_site(site_folder(settings)).region
     schema.upgrade(database)
     connection = Connection(database, writable=True)
     try:
         connection.run("BEGIN IMMEDIATE")
-        if not registry.check_key(connection, region, keys.proof()):
-            raise StoreRefused("this database was made with another master key: name that key file in the settings")
+        keys = keyring.unlock(connection, region, master)
         result = unit(InFile(connection=connection, region=region, keys=keys, at=milliseconds(datetime.now(UTC))))
         connection.run("COMMIT")
         return result

@@ -100,7 +100,7 @@ def revoke(
     found = settings_from(settings, demo=demo)
     ask(
         found,
-        lambda file: clients.revoke(file.connection, file.region, client, file.at),
+        lambda file: clients.revoke(file.connection, file.region, file.keys, client, file.at),
         ("POST", f"/admin/clients/{client}/revoke", None),
         adapter(type(None)),
     )

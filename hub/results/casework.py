@@ -54,7 +54,7 @@ class Casework:
         self.case_no: str = row["case_no"]
         self.item: Item = city.item(row["item"], row["item_version"])
         self.definitions: dict[str, Step] = {step.id: step for step in self.item.steps}
-        self.chain = Chain(city.region, self.case_no, at, new=new)
+        self.chain = Chain(city.journal, self.case_no, at, new=new)
         self.wakes: dict[str, int] = {}
         self.new = new
         self._changed: set[str] = set()

@@ -124,7 +124,7 @@ def _set_hold(connection: Connection, city: City, system: str, reason: str | Non
         " ON CONFLICT (region, system) DO UPDATE SET held = :held",
         {**key, "held": reason},
     )
-    chain = Chain(city.region, f"system:{system}", at)
+    chain = Chain(city.journal, f"system:{system}", at)
     chain.add("lane", system, before or "open", reason or "open", {})
     chain.write(connection, by)
 

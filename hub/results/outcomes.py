@@ -102,7 +102,7 @@ def begin(
         sealed = city.keys.case_key(claim["sealed_key"]).seal(payload, "payload")
         key = {"region": city.region, "delivery": delivery, "situation": situation}
         connection.insert("payload", {**key, "sealed_body": sealed})
-    chain = Chain(city.region, claim["case_no"], at)
+    chain = Chain(city.journal, claim["case_no"], at)
     chain.add("delivery", delivery, "claimed", "sending", {"cause": "attempt_committed", "batch": batch})
     doubtful = bool(claim["possible_duplicate"])
     chain.add("attempt", f"{delivery}/{number}", None, "started", {"possible_duplicate": doubtful})

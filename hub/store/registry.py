@@ -71,12 +71,35 @@ def inbox(connection: Connection, region: str, source: str, message: str) -> Row
     )
 
 
-def check_key(connection: Connection, region: str, proof: str) -> bool:
-    """Whether the master key is the one this database was made with; the first key to ask becomes that one."""
-    row = connection.row(
-        "SELECT proof FROM key_check WHERE region = :region AND purpose = 'master'", {"region": region}
+def key_check(connection: Connection, region: str) -> Row | None:
+    """Proof and suite of the master key that the database was made with."""
+    return connection.row(
+        "SELECT proof, suite FROM key_check WHERE region = :region AND purpose = 'master'", {"region": region}
     )
-    if row is None:
-        connection.insert("key_check", {"region": region, "purpose": "master", "proof": proof})
-        return True
-    return bool(row["proof"] == proof)
+
+
+def set_key_check(connection: Connection, region: str, proof: str, suite: str) -> None:
+    """Note the master key that is in force from now on."""
+    connection.run(
+        "INSERT INTO key_check (region, purpose, proof, suite) VALUES (:region, 'master', :proof, :suite)"
+        " ON CONFLICT (region, purpose) DO UPDATE SET proof = :proof, suite = :suite",
+        {"region": region, "proof": proof, "suite": suite},
+    )
+
+
+def ring(connection: Connection, region: str, purpose: str) -> bytes | None:
+    """A wrapped key of the database by its purpose."""
+    row = connection.row(
+        "SELECT sealed_key FROM key_ring WHERE region = :region AND purpose = :purpose",
+        {"region": region, "purpose": purpose},
+    )
+    return bytes(row["sealed_key"]) if row else None
+
+
+def set_ring(connection: Connection, region: str, purpose: str, wrapped: bytes) -> None:
+    """Keep a wrapped key."""
+    connection.run(
+        "INSERT INTO key_ring (region, purpose, sealed_key) VALUES (:region, :purpose, :wrapped)"
+        " ON CONFLICT (region, purpose) DO UPDATE SET sealed_key = :wrapped",
+        {"region": region, "purpose": purpose, "wrapped": wrapped},
+    )

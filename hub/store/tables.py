@@ -17,12 +17,22 @@ def _bytes(optional: bool = False) -> Column[bytes]:
 
 
 class KeyCheck(SQLModel, table=True):
-    """Proof that the right master key is in use: ``proof`` is an HMAC that a wrong key cannot repeat."""
+    """Proof that the right master key is in use: ``proof`` is an HMAC that a wrong key cannot repeat; ``suite`` its algorithms."""
 
     __tablename__ = "key_check"
     region: str = Field(primary_key=True)
     purpose: str = Field(primary_key=True)
     proof: str
+    suite: str | None = None
+
+
+class KeyRing(SQLModel, table=True):
+    """Keys of this database, wrapped by the master key: what comes from them stays the same when the master key is rotated."""
+
+    __tablename__ = "key_ring"
+    region: str = Field(primary_key=True)
+    purpose: str = Field(primary_key=True)
+    sealed_key: bytes = Field(sa_column=_bytes())
 
 
 class Sequence(SQLModel, table=True):
@@ -327,7 +337,10 @@ class LaneRow(SQLModel, table=True):
 
 
 class JournalRow(SQLModel, table=True):
-    """The changes of one unit of work on one chain. ``hash`` covers all other columns and the hash before (``hub.journal``)."""
+    """The changes of one unit of work on one chain. ``hash`` covers all other columns and the hash before, ``mark`` proves
+
+    that the hub wrote it (``hub.journal``). Seals find new entries by ``rowid``: entries are never moved, and come in its order.
+    """
 
     __tablename__ = "journal"
     region: str = Field(primary_key=True)
@@ -337,4 +350,46 @@ class JournalRow(SQLModel, table=True):
     by: str
     changes: str
     hash: str
+    mark: str | None = None
     __table_args__ = (CheckConstraint("seq > 0"),)
+
+
+class SealRow(SQLModel, table=True):
+    """A signed seal over a batch of journal entries, linked to the seal before (``hub.seals``). ``covers`` is JSON."""
+
+    __tablename__ = "seal"
+    region: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    epoch: int
+    at: int = Field(sa_column=_time())
+    suite: str
+    entries: int
+    root: str
+    covers: str
+    before: str
+    signer: str
+    note: str
+    hash: str
+    signature: str
+    place: int = Field(sa_column=_time())
+
+
+class JournalPurged(SQLModel, table=True):
+    """Entries of a chain that were deleted when their time was over: their hashes, 32 bytes each, keep the seals verifiable."""
+
+    __tablename__ = "journal_purged"
+    region: str = Field(primary_key=True)
+    chain: str = Field(primary_key=True)
+    first: int = Field(primary_key=True)
+    run: int
+    hashes: bytes = Field(sa_column=_bytes())
+
+
+class CaseIndex(SQLModel, table=True):
+    """Blind index: cases by the keyed hash of an identity number, a name or an upload. ``value`` says nothing without the key."""
+
+    __tablename__ = "case_index"
+    region: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    case_no: str = Field(primary_key=True)

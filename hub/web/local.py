@@ -69,7 +69,7 @@ async def revoke_client(request: web.Request) -> web.Response:
     client = request.match_info["id"]
     at = milliseconds(hub.runtime.now())
     try:
-        await hub.writer.run(lambda connection: clients.revoke(connection, hub.city.region, client, at))
+        await hub.writer.run(lambda connection: clients.revoke(connection, hub.city.region, hub.keys, client, at))
     except clients.NoSuchClient as error:
         raise NotFoundHere(str(error)) from error
     request.app[BOOK].forget()

@@ -15,6 +15,7 @@ from contracts.plugin import Gateway, Runtime, channel
 from contracts.situation import Batching, Limits, Situation
 from hub import outbox, results
 from hub.app import Hub, open_hub
+from hub.keys import KeyRefused
 from hub.store.connection import Connection, Row, StoreRefused, StoreUnavailable
 from tests.scripted import (
     Answer,
@@ -561,6 +562,6 @@ async def test_another_master_key_is_refused_before_anything_is_touched(tmp_path
     async with scripted_hub(tmp_path) as hub:
         await submit(hub, "CENTRE1")
     (tmp_path / "master.key").unlink()
-    with pytest.raises(StoreRefused, match="another master key"):
+    with pytest.raises(KeyRefused, match="another master key"):
         async with scripted_hub(tmp_path):
             raise AssertionError("it must not open")

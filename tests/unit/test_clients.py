@@ -11,8 +11,9 @@ from hub.clients import ClientBook, NoSuchClient, Right, Scope
 from hub.keys import Keys
 from hub.store import registry, schema
 from hub.store.connection import Connection, Row
+from tests.small_city import SUITE
 
-KEYS = Keys(b"k" * 32)
+KEYS = Keys(b"k" * 32, suite=SUITE)
 REGION = "310000"
 
 
@@ -70,7 +71,7 @@ async def test_a_key_revoked_elsewhere_stops_working_within_a_second(
 ) -> None:
     made = clients.create(connection, REGION, KEYS, "counter", Scope(), at=1)
     assert await book.find(made.key)
-    clients.revoke(connection, REGION, made.client.id, at=2)
+    clients.revoke(connection, REGION, KEYS, made.client.id, at=2)
     clock.now += 1.01
     assert await book.find(made.key) is None
 
@@ -78,7 +79,7 @@ async def test_a_key_revoked_elsewhere_stops_working_within_a_second(
 async def test_a_key_revoked_here_stops_working_at_once(connection: Connection, book: ClientBook) -> None:
     made = clients.create(connection, REGION, KEYS, "counter", Scope(), at=1)
     assert await book.find(made.key)
-    clients.revoke(connection, REGION, made.client.id, at=2)
+    clients.revoke(connection, REGION, KEYS, made.client.id, at=2)
     book.forget()
     assert await book.find(made.key) is None
 
@@ -98,15 +99,15 @@ async def test_a_guesser_causes_one_query_a_second(clock: Clock) -> None:
 
 def test_a_client_is_revoked_once(connection: Connection) -> None:
     made = clients.create(connection, REGION, KEYS, "counter", Scope(), at=1)
-    clients.revoke(connection, REGION, made.client.id, at=2)
+    clients.revoke(connection, REGION, KEYS, made.client.id, at=2)
     with pytest.raises(NoSuchClient, match="onedoor clients list"):
-        clients.revoke(connection, REGION, made.client.id, at=3)
+        clients.revoke(connection, REGION, KEYS, made.client.id, at=3)
     assert [client.revoked_at for client in clients.listed(connection, REGION)] == [2]
 
 
 def test_the_journal_knows_when_a_sender_was_made_and_revoked(connection: Connection) -> None:
     made = clients.create(connection, REGION, KEYS, "counter", Scope(), at=1)
-    clients.revoke(connection, REGION, made.client.id, at=2)
+    clients.revoke(connection, REGION, KEYS, made.client.id, at=2)
     rows = connection.rows("SELECT chain, seq, at, by, changes FROM journal ORDER BY seq")
     assert [(row["chain"], row["seq"], row["at"], row["by"]) for row in rows] == [
         (f"client:{made.client.id}", 1, 1, "operator"),
