@@ -64,6 +64,10 @@ class Calendar:
         """23:59:59 of a local day."""
         return datetime.combine(day, _LAST_MOMENT, self.zone).astimezone(UTC)
 
+    def ends_at(self) -> datetime:
+        """When the last published year is over; limits that reach beyond it stay open. 1970 where no year is published."""
+        return self.first_moment(date(max(self.years, default=1969) + 1, 1, 1))
+
 
 @record
 class Pause:

@@ -1,8 +1,13 @@
-"""Every metric of the hub. Names are ``onedoor_<noun>_<unit>``; labels come from small closed sets, never from a message."""
+"""Every metric of the hub. Names are ``onedoor_<noun>_<unit>``; labels come from small closed sets, never from a message.
 
+``python -m hub.metrics_page > docs/reference/metrics.md`` writes the page of the manual from what is defined here.
+"""
+
+import importlib.metadata
+from collections.abc import Mapping
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from contracts.records import record
@@ -10,6 +15,20 @@ from hub.store.connection import Row
 
 REGISTRY = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+LABELS: Mapping[str, str] = {
+    "route": "templates of the paths of the API, `-` where none matched",
+    "status": "HTTP status codes; of `onedoor_cases`: the codes of the case states",
+    "kind": "case, event, completion, callback; of `onedoor_tasks`: the kinds of manual tasks",
+    "verdict": "accepted, duplicate and the other verdicts of intake",
+    "system": "the systems of the site",
+    "state": "the states of a delivery or of a manual task",
+    "result": "the states in which an attempt ends",
+    "where": "the parts of the hub",
+    "version": "the installed release",
+    "le": "the bounds of a histogram",
+}
+"""Where the values of each label come from: sets that a site fixes, so that no message can make a new series."""
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _SLOW = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -66,7 +85,30 @@ LOOP_LAG_SECONDS = Histogram(
 LOOP_BLOCKED = Counter(
     "onedoor_loop_blocked_total", "Times that something kept the event loop for a second or more.", registry=REGISTRY
 )
+OVERDUE_SHEETS = Gauge(
+    "onedoor_overdue_sheets", "Task sheets that should have been confirmed by now.", ["system"], registry=REGISTRY
+)
+FILES_MISSING = Gauge(
+    "onedoor_files_missing", "Result files that should have come by now.", ["system"], registry=REGISTRY
+)
+FILE_SEQUENCE_GAPS = Gauge(
+    "onedoor_file_sequence_gaps", "Numbers missing in the sequence of files.", ["system"], registry=REGISTRY
+)
+CALENDAR_END = Gauge(
+    "onedoor_calendar_end_timestamp_seconds",
+    "Unix time at which the published calendar ends; dates beyond it stay open.",
+    registry=REGISTRY,
+)
+STORE_FAILED = Gauge(
+    "onedoor_store_failed", "1 after a failed sync or a damaged page: no writes until a restart.", registry=REGISTRY
+)
+LOG_LINES_DROPPED = Counter(
+    "onedoor_log_lines_dropped_total", "Log lines lost because nobody took them.", registry=REGISTRY
+)
 WAITING_WRITES = Gauge("onedoor_waiting_writes", "Units that wait for the writer.", registry=REGISTRY)
+BUILD = Info("onedoor_build", "The installed release.", registry=REGISTRY)
+BUILD.info({"version": importlib.metadata.version("onedoor")})
+ProcessCollector(registry=REGISTRY)
 
 
 @cache
@@ -84,11 +126,12 @@ class Counts:
     tasks: list[Row]
     lanes: list[Row]
     open_dates: int
+    overdue_sheets: list[Row]
 
 
-def set_gauges(counts: Counts, waiting: int, now: int) -> None:
-    """Set every gauge anew, so that what is gone is gone from the exposition too. ``now``: ms UTC."""
-    for gauge in (CASES, DELIVERIES, TASKS, OLDEST_DUE_SECONDS, HELD_LANES):
+def set_gauges(counts: Counts, now: int) -> None:
+    """Set what is counted anew, so that what is gone is gone from the exposition too. ``now``: ms UTC."""
+    for gauge in (CASES, DELIVERIES, TASKS, OLDEST_DUE_SECONDS, HELD_LANES, OVERDUE_SHEETS):
         gauge.clear()
     for row in counts.cases:
         CASES.labels(row["status"]).set(row["number"])
@@ -100,8 +143,9 @@ def set_gauges(counts: Counts, waiting: int, now: int) -> None:
         TASKS.labels(row["kind"], row["state"]).set(row["number"])
     for row in counts.lanes:
         HELD_LANES.labels(row["system"]).set(1)
+    for row in counts.overdue_sheets:
+        OVERDUE_SHEETS.labels(row["system"] or "").set(row["number"])
     OPEN_DATES.set(counts.open_dates)
-    WAITING_WRITES.set(waiting)
 
 
 def exposition() -> bytes:

@@ -138,6 +138,15 @@ def task_counts(connection: Connection, region: str) -> list[Row]:
     )
 
 
+def overdue_sheets(connection: Connection, region: str, now: int) -> list[Row]:
+    """Number of open sheet tasks whose time is over, by system. ``now``: ms UTC."""
+    return connection.rows(
+        "SELECT system, count(*) AS number FROM task WHERE region = :region AND kind = 'sheet'"
+        " AND state IN ('ready', 'reserved', 'to_confirm') AND due_at < :now GROUP BY system",
+        {"region": region, "now": now},
+    )
+
+
 def held_lanes(connection: Connection, region: str) -> list[Row]:
     """Lanes that are held, and why."""
     return connection.rows(

@@ -1,6 +1,7 @@
 """The HTTP API. ``contracts/schemas/openapi.yaml`` describes it; here each of its paths meets its handler."""
 
 import asyncio
+import sqlite3
 from typing import TYPE_CHECKING
 
 import aiohttp.web_response
@@ -91,23 +92,32 @@ def _nothing(connection: Connection) -> None:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    """GET /metrics."""
+    """GET /metrics. Answers while the database does not: then the counted gauges stand where they stood."""
     hub = request.app[HUB]
+    metrics.STORE_FAILED.set(hub.writer.failed)
+    metrics.WAITING_WRITES.set(hub.writer.waiting())
     next_count = request.app[_NEXT_COUNT]
     began = hub.runtime.monotonic()
     if began >= next_count[0]:
-        counts = await hub.read(lambda connection: _counts(connection, hub.city.region))
-        metrics.set_gauges(counts, hub.writer.waiting(), milliseconds(hub.runtime.now()))
+        now = milliseconds(hub.runtime.now())
+        try:
+            counts = await hub.read(lambda connection: _counts(connection, hub.city.region, now))
+        except sqlite3.Error:
+            metrics.STORE_FAILED.set(1)
+        else:
+            metrics.set_gauges(counts, now)
+        metrics.CALENDAR_END.set(hub.city.calendar.ends_at().timestamp())
         ended = hub.runtime.monotonic()
         next_count[0] = ended + (ended - began) / GAUGES_SHARE
     return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE, **SAFE_HEADERS})
 
 
-def _counts(connection: Connection, region: str) -> metrics.Counts:
+def _counts(connection: Connection, region: str, now: int) -> metrics.Counts:
     return metrics.Counts(
         cases=reading.case_counts(connection, region),
         deliveries=reading.delivery_counts(connection, region),
         tasks=reading.task_counts(connection, region),
         lanes=reading.held_lanes(connection, region),
         open_dates=reading.open_dates(connection, region),
+        overdue_sheets=reading.overdue_sheets(connection, region, now),
     )

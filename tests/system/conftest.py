@@ -38,3 +38,9 @@ def faketime() -> Path:
 def unshare() -> Path:
     """Starts a process with mounts of its own."""
     return tool("unshare", "util-linux")
+
+
+@pytest.fixture(scope="session")
+def systemd_analyze() -> Path:
+    """Judges a unit file, without a running systemd."""
+    return tool("systemd-analyze", "systemd")

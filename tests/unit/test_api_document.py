@@ -8,7 +8,7 @@ from typing import Any, cast
 import yaml  # type: ignore[import-untyped]
 from aiohttp import web
 
-from hub import metrics
+from hub import metrics, metrics_page
 from hub.clients import Right
 from hub.web.api import add_routes
 from hub.web.problems import KINDS, UNEXPECTED
@@ -48,19 +48,23 @@ def test_the_manual_explains_every_problem_with_its_status() -> None:
     assert {(row[0], int(row[1])) for row in _rows("problems.md")} == known
 
 
-def test_the_manual_explains_every_right_and_metric() -> None:
+def test_the_manual_explains_every_right() -> None:
     assert [row[0] for row in _rows("senders.md")] == list(Right)
-    told = {row[0]: (row[1], row[2]) for row in _rows("metrics.md")}
-    defined = {}
-    for metric in metrics.REGISTRY.collect():
-        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
-        defined[name] = metric.documentation
-    assert {name: says for name, (_, says) in told.items()} == defined
+
+
+def test_the_page_about_metrics_is_written_from_their_definitions() -> None:
+    page = Path(__file__).parents[2] / "docs/reference/metrics.md"
+    assert page.read_text("utf-8") == metrics_page.page(), "run: python -m hub.metrics_page > docs/reference/metrics.md"
+
+
+def test_every_label_of_a_metric_is_explained_and_no_other() -> None:
+    used = {label for metric in metrics.REGISTRY.collect() for label in metrics_page.labels_of(metric.name)}
+    assert used | {"le"} == set(metrics.LABELS)
 
 
 def test_metrics_are_named_after_what_they_count_and_have_a_help_text() -> None:
     found = list(metrics.REGISTRY.collect())
     assert len(found) > 10
     for metric in found:
-        assert re.fullmatch(r"onedoor_[a-z]+(_[a-z]+)*", metric.name)
+        assert re.fullmatch(r"(onedoor|process)(_[a-z]+)+", metric.name)
         assert metric.documentation.endswith(".")
