@@ -10,7 +10,8 @@
 import asyncio
 import importlib.resources
 import os
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,8 +25,7 @@ from contracts.crash_points import crash_point
 from contracts.envelope import CaseApplication
 from contracts.plugin import Runtime
 from contracts.site import Site, load_site
-from contracts.situation import ChannelStatus
-from hub import fallback, keyring, outbox, results
+from hub import keyring, outbox
 from hub.attempts import Planner
 from hub.catalogue import Catalogue, import_items, load_items
 from hub.city import City, milliseconds
@@ -34,6 +34,7 @@ from hub.core import Core, Readers
 from hub.forms import Stage, compile_form
 from hub.keys import Keys, read_key
 from hub.lanes import NOT_OPEN, Lane
+from hub.passwords import Passwords
 from hub.runtime import RealRuntime
 from hub.settings import Settings
 from hub.store import schema
@@ -51,18 +52,20 @@ class Hub(Core):
     """The running hub: the core, what the front door needs, and the lanes."""
 
     catalogue: Catalogue = field(kw_only=True)
+    passwords: Passwords = field(kw_only=True)
+    site_names: Mapping[str, str] = field(kw_only=True)
     lanes: dict[str, Lane] = field(default_factory=dict, kw_only=True)
-    fallbacks: dict[str, list[Lane]] = field(default_factory=dict, kw_only=True)
     accepting: bool = field(default=True, kw_only=True)
+    real_time: Callable[[], float] = field(default=time.time, kw_only=True)
+
+    def real_ms(self) -> int:
+        """The real clock in milliseconds UTC, for what people wait for: sessions, one-time codes."""
+        return int(self.real_time() * 1000)
 
     @property
     def keys(self) -> Keys:
         """All keys."""
         return self.city.keys
-
-    def all_lanes(self) -> list[Lane]:
-        """Those of the sending channels, then those of the fallbacks."""
-        return [*self.lanes.values(), *(lane for lanes in self.fallbacks.values() for lane in lanes)]
 
     def overloaded(self) -> float | None:
         """Seconds for Retry-After when intake must refuse (draining, or too many writes wait), else None."""
@@ -73,7 +76,7 @@ class Hub(Core):
     async def drain(self) -> None:
         """Take no more cases, stop claiming, give back what was not tried, let what is in flight finish. Once is enough."""
         self.accepting = False
-        left = await asyncio.gather(*(lane.drain(self.settings.drain_seconds) for lane in self.all_lanes()))
+        left = await asyncio.gather(*(lane.drain(self.settings.drain_seconds) for lane in self.lanes.values()))
         log.info("drained", cut_off=sum(left))
 
 
@@ -116,6 +119,8 @@ async def open_hub(
             readers=readers,
             name=f"hub-{os.getpid()}",
             catalogue=catalogue,
+            passwords=Passwords(world),
+            site_names={"zh": site.name_zh, "en": site.name_en},
         )
         planner = Planner(core=hub)
         recovered = await hub.commit("recover", lambda c: outbox.recover(c, city, planner, hub.now_ms()))
@@ -182,7 +187,7 @@ async def _city(
 
 
 async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
-    """Start a lane for every channel that sends or may, a collector for every channel with answers to fetch, and the watch."""
+    """Start a lane for every system that sends, a collector for every channel with answers to fetch, and the watch."""
     held = await hub.read(lambda c: outbox.held_lanes(c, hub.city))
     for system in hub.city.systems:
         opened = hub.systems.sending(system)
@@ -190,23 +195,17 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
             lane = hub.lanes[system] = Lane(hub, opened, held.get(system))
             if lane.held == NOT_OPEN and opened.gateway is not None:
                 await lane.release("hub")
-        for other in hub.systems.of(system, ChannelStatus.FALLBACK):
-            lane = Lane(hub, other, held.get(results.lane_name(system, other.channel.situation.value)))
-            hub.fallbacks.setdefault(system, []).append(lane)
-            if lane.held == NOT_OPEN and other.gateway is not None:
-                await lane.release("hub")
 
     def wake(system: str, at: int) -> None:
-        if system in hub.lanes:
-            hub.lanes[system].wake(at)
-        for lane in hub.fallbacks.get(system, ()):
+        lane = hub.lanes.get(system)
+        if lane is not None:
             lane.wake(at)
 
     hub.wake = wake
     watch = Watch(hub, hub.lanes)
-    running = [lane.run() for lane in hub.all_lanes()]
+    running = [lane.run() for lane in hub.lanes.values()]
     running += [collect(hub, opened, gateway) for opened, gateway in hub.systems.collecting()]
-    running += [watch.deliveries(), watch.cases(), fallback.watch(hub, hub.lanes)]
+    running += [watch.deliveries(), watch.cases()]
     tasks = [asyncio.create_task(work) for work in running]
     stack.push_async_callback(_cancel, tasks)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import StrEnum
 
 from contracts.errors import OnedoorError
@@ -27,6 +27,10 @@ class NoSuchClient(OnedoorError):
     """No sender that could be revoked has this id."""
 
 
+class Forbidden(OnedoorError):
+    """The sender's key, or the person's role, does not reach this (403)."""
+
+
 class Right(StrEnum):
     """What a sender may do. ``submit`` includes uploading papers."""
 
@@ -43,6 +47,7 @@ class Scope:
     centres: frozenset[str] = frozenset()
     items: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset()
     may: frozenset[Right] = frozenset()
 
     def allows(self, right: Right) -> bool:
@@ -60,6 +65,10 @@ class Scope:
     def covers_source(self, source: str) -> bool:
         """Whether messages may carry this ``source``."""
         return not self.sources or source in self.sources
+
+    def covers_department(self, departments: Collection[str]) -> bool:
+        """Whether one of these departments is in reach; a scope that names none reaches all, and what has no department."""
+        return not self.departments or not self.departments.isdisjoint(departments)
 
     def covers_case(self, row: Mapping[str, str]) -> bool:
         """Whether a ``case_file`` row is in reach: its item, and any of the three centres that have to do with it."""
@@ -177,4 +186,6 @@ def _client(row: Row) -> Client:
 def _scope_text(scope: Scope) -> str:
     """Sorted, so that the same scope is the same text."""
     parts = {"centres": scope.centres, "items": scope.items, "sources": scope.sources, "may": scope.may}
+    if scope.departments:
+        parts["departments"] = scope.departments
     return adapter(dict[str, list[str]]).dump_json({name: sorted(values) for name, values in parts.items()}).decode()

@@ -14,7 +14,7 @@ from contracts.envelope import CASE_TYPE, EVENT_TYPE, CaseApplication, CaseEvent
 from contracts.errors import OnedoorError
 from hub import form_check, results
 from hub.city import NotReceivable, milliseconds
-from hub.clients import Client, Right
+from hub.clients import Client, Forbidden, Right
 from hub.cloud_events import BadData, Message, read_data
 from hub.results.casework import Change
 from hub.results.errors import IdConflict, NotFoundHere
@@ -35,10 +35,6 @@ ACCEPTING_ONLY = frozenset(
     }
 )
 """Under 收受分离 any centre may receive, but only the accepting centre decides."""
-
-
-class Forbidden(OnedoorError):
-    """The sender's key does not reach this (403)."""
 
 
 async def submit(hub: "Hub", client: Client, message: Message) -> Change:

@@ -78,6 +78,8 @@ class Keys:
         self._index = suite.derive(root, "blind index")
         self._marks = suite.derive(root, "journal marks")
         self.seal_key = Ed25519PrivateKey.from_private_bytes(suite.derive(root, "journal seals"))
+        self._accounts = suite.cipher(suite.derive(root, "seal accounts"))
+        self._sign_in = suite.derive(root, "sessions and sign-ins")
         self._journals: dict[str, Journal] = {}
         self._opened: OrderedDict[bytes, CaseKey] = OrderedDict()
 
@@ -147,6 +149,22 @@ class Keys:
     def client_hash(self, key: str) -> str:
         """How a sender's key is stored and looked up."""
         return self.suite.mac(self._clients, key.encode()).hex()
+
+    def seal_account(self, content: bytes, login: str, what: str) -> bytes:
+        """Encrypt a column of an account; bound to its login and to its use."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._accounts.encrypt(nonce, content, f"{what}:{login}".encode())
+
+    def unseal_account(self, sealed: bytes, login: str, what: str) -> bytes:
+        """Decrypt a column of an account. Raises KeyRefused."""
+        try:
+            return self._accounts.decrypt(sealed[:_NONCE], sealed[_NONCE:], f"{what}:{login}".encode())
+        except InvalidTag as error:
+            raise KeyRefused(f"the {what} of an account cannot be opened: it was changed") from error
+
+    def sign_in_hash(self, purpose: str, text: str) -> str:
+        """How a session's cookie, an address or a login is stored where it must be found again but not read."""
+        return self.suite.mac(self._sign_in, f"{purpose}:{text}".encode()).hex()
 
     def blob_name(self, content: bytes) -> str:
         """Content address that cannot be guessed from the content."""

@@ -37,6 +37,22 @@ class Retry(BaseModel):
     cap_seconds: float = 3600.0
 
 
+class SignIn(BaseModel):
+    """How people sign in. ``second_factor``: whom a one-time code is demanded of (``privileged``: all but the two kinds of clerks).
+
+    ``loopback_http``: cookies without ``Secure``, for a demo on this machine; refused unless the hub listens on loopback only.
+    ``proxies``: how many reverse proxies of ours stand in front and add to X-Forwarded-For.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    idle_minutes: int = 30
+    longest_hours: int = 12
+    sessions: int = 3
+    second_factor: Literal["optional", "privileged", "everybody"] = "privileged"
+    loopback_http: bool = False
+    proxies: int = 0
+
+
 class Settings(BaseSettings):
     """Every key of ``onedoor.toml``. ``systems`` holds, by system and situation, the addresses of this place."""
 
@@ -56,6 +72,7 @@ class Settings(BaseSettings):
     journal_days: int = Field(default=365, ge=180)
     clock: Clock = Clock()
     retry: Retry = Retry()
+    sign_in: SignIn = SignIn()
     max_body_bytes: int = 1_048_576
     max_material_bytes: int = 20_971_520
     max_waiting: int = 2_000

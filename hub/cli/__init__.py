@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
-from hub.cli import check, clients, init, migrate, plugins, serve
+from hub.cli import check, clients, init, migrate, plugins, serve, users
 from hub.client import open_client
 
 GROUP = "onedoor.commands"
@@ -41,6 +41,7 @@ def own_commands() -> TyperGroup:
         app.add_typer(single)
     app.add_typer(clients.app, name="clients")
     app.add_typer(plugins.app, name="plugins")
+    app.add_typer(users.app, name="users")
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     return group

@@ -30,6 +30,10 @@ class NotDone(OnedoorError):
     """The running hub refused; the text is its own sentence."""
 
 
+class UnknownCode(OnedoorError):
+    """A scope names what the site does not have: it would reach nothing there."""
+
+
 @record
 class InFile:
     """The database of a hub that does not run, in a transaction. ``at``: ms UTC."""
@@ -97,3 +101,22 @@ async def _over_socket(path: Path, call: tuple[str, str, Any], of: "TypeAdapter[
 def _detail(content: bytes) -> str:
     found = adapter(dict[str, Any]).validate_json(content)
     return str(found.get("detail") or found.get("title"))
+
+
+def check_codes(
+    settings: Settings,
+    *,
+    centres: frozenset[str] = frozenset(),
+    items: frozenset[str] = frozenset(),
+    departments: frozenset[str] = frozenset(),
+) -> None:
+    """Raises UnknownCode, naming every code that the site does not have."""
+    site = load_site(site_folder(settings))
+    unknown = sorted(centres - site.centres.keys())
+    if not site.plugins:  # else a plugin may bring items and departments that the folder does not show
+        unknown += sorted(items - {item.code for item in site.items})
+        unknown += sorted(departments - {department.code for department in site.departments})
+    if unknown:
+        raise UnknownCode(
+            f"the site has no centre, item or department {', '.join(unknown)}: it would reach nothing there"
+        )

@@ -8,25 +8,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from contracts.errors import OnedoorError
 from contracts.records import adapter
 from contracts.site import load_site
 from hub import clients
 from hub.app import site_folder
 from hub.city import moment
-from hub.cli.asking import ask
+from hub.cli.asking import UnknownCode, ask, check_codes
 from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
 from hub.clients import Client, NewClient, Right, Scope
-from hub.settings import Settings
 from hub.web.local import ClientRequest
 
 app = typer.Typer(
     help="Senders and their keys.\n\nExample: onedoor clients create --name Counter", no_args_is_help=True
 )
-
-
-class UnknownCode(OnedoorError):
-    """A scope names what the site does not have: the key would reach nothing there."""
 
 
 @app.command()
@@ -48,7 +42,7 @@ def create(
     scope = Scope(
         centres=frozenset(centre or ()), items=frozenset(item or ()), sources=frozenset(source or ()), may=_rights(may)
     )
-    _check_scope(found, scope)
+    check_codes(found, centres=scope.centres, items=scope.items)
     body = adapter(ClientRequest).dump_python(ClientRequest(name=name, scope=scope), mode="json")
     made = ask(
         found,
@@ -115,15 +109,6 @@ def _rights(text: str) -> frozenset[Right]:
         return frozenset(Right(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise UnknownCode(f"--may takes {', '.join(Right)}: {text} is something else") from error
-
-
-def _check_scope(settings: Settings, scope: Scope) -> None:
-    site = load_site(site_folder(settings))
-    unknown = sorted(scope.centres - site.centres.keys())
-    if not site.plugins:  # else a plugin may bring items that the folder does not show
-        unknown += sorted(scope.items - {item.code for item in site.items})
-    if unknown:
-        raise UnknownCode(f"the site has no centre or item {', '.join(unknown)}: the key would reach nothing there")
 
 
 def _day(at: int | None, zone: ZoneInfo) -> str:

@@ -4,17 +4,12 @@ Times are integers: milliseconds since 1970-01-01 UTC. Columns of type bytes nam
 case's own key; what is not sealed holds ids, codes and times only, never personal data.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 
 def _time(optional: bool = False) -> Column[int]:
     return Column(BigInteger, nullable=optional)
-
-
-def _text() -> Column[str]:
-    """A text that is empty where code of an earlier release writes the row."""
-    return Column(String, nullable=False, server_default="")
 
 
 def _bytes(optional: bool = False) -> Column[bytes]:
@@ -147,14 +142,20 @@ class CaseStep(SQLModel, table=True):
             sqlite_where=text("silent_at IS NOT NULL"),
             postgresql_where=text("silent_at IS NOT NULL"),
         ),
+        Index(
+            "case_step_returned",
+            "region",
+            "state",
+            sqlite_where=text("state = 'returned'"),
+            postgresql_where=text("state = 'returned'"),
+        ),
     )
 
 
 class DeliveryRow(SQLModel, table=True):
     """A delivery. ``fence`` grows with every claim: what was begun under an older fence has no effect any more.
 
-    ``lapsed_at`` is when something is due while it waits: an enquiry, or the end of the time to answer. ``via``: the situation
-    of the fallback channel it goes by; empty: by its system's sending channel, whichever that is then.
+    ``lapsed_at`` is when something is due while it waits: an enquiry, or the end of the time to answer.
     """
 
     __tablename__ = "delivery"
@@ -179,7 +180,6 @@ class DeliveryRow(SQLModel, table=True):
     claimed_by: str | None = None
     lease_until: int | None = Field(default=None, sa_column=_time(optional=True))
     batch: str | None = None
-    via: str = Field(default="", sa_column=_text())
     error_code: str | None = None
     department_ref: str | None = None
     lapsed_at: int | None = Field(default=None, sa_column=_time(optional=True))
@@ -303,14 +303,13 @@ class Task(SQLModel, table=True):
         Index("task_open", "region", "state", "kind", "centre", "created_at"),
         Index("task_by_case", "region", "case_no"),
         Index("task_by_delivery", "region", "delivery"),
+        Index("task_by_state", "region", "state", "centre", "due_at", "id"),
+        Index("task_by_person", "region", "assigned_to", "state", "completed_at"),
     )
 
 
 class Sheet(SQLModel, table=True):
-    """A task sheet 交办单: one number a delivery; a changed content is a new version of the same number.
-
-    ``voided_at``: its delivery was handed back to another channel; issued again, it gets a new version.
-    """
+    """A task sheet 交办单: one number a delivery; a changed content is a new version of the same number."""
 
     __tablename__ = "sheet"
     region: str = Field(primary_key=True)
@@ -320,7 +319,6 @@ class Sheet(SQLModel, table=True):
     case_no: str
     content_hash: str
     prints: int = 0
-    voided_at: int | None = Field(default=None, sa_column=_time(optional=True))
     sealed_content: bytes = Field(sa_column=_bytes())
     __table_args__ = (UniqueConstraint("region", "delivery"),)
 
@@ -345,6 +343,58 @@ class LaneRow(SQLModel, table=True):
     system: str = Field(primary_key=True)
     held: str | None = None
     last_cut_off: int | None = Field(default=None, sa_column=_time(optional=True))
+
+
+class AccountRow(SQLModel, table=True):
+    """A person of the staff. ``roles``, ``centres`` and ``departments`` are comma-separated codes; no centre or department: all.
+
+    ``sealed_name`` and ``sealed_secret`` (the second factor's) are encrypted under the accounts' key. ``spent_step`` is the time
+    step of the last one-time code, which counts once.
+    """
+
+    __tablename__ = "account"
+    region: str = Field(primary_key=True)
+    login: str = Field(primary_key=True)
+    sealed_name: bytes = Field(sa_column=_bytes())
+    password_hash: str | None = None
+    roles: str
+    centres: str = ""
+    departments: str = ""
+    language: str = "zh"
+    change_password: bool = False
+    sealed_secret: bytes | None = Field(default=None, sa_column=_bytes(optional=True))
+    spent_step: int = 0
+    identity: str | None = None
+    created_at: int = Field(sa_column=_time())
+    changed_at: int = Field(sa_column=_time())
+    disabled_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    __table_args__ = (UniqueConstraint("region", "identity"),)
+
+
+class SessionRow(SQLModel, table=True):
+    """A sign-in. ``id`` is a keyed hash of the cookie. ``level``: ``password`` until the second factor is given, then ``full``."""
+
+    __tablename__ = "session"
+    region: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    login: str
+    level: str
+    created_at: int = Field(sa_column=_time())
+    seen_at: int = Field(sa_column=_time())
+    ended_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    ended_why: str | None = None
+    __table_args__ = (Index("session_by_login", "region", "login", "ended_at"),)
+
+
+class SignInLimit(SQLModel, table=True):
+    """Failed sign-ins in a row of one account, address or pair of both; ``bucket`` is a keyed hash that names none of them."""
+
+    __tablename__ = "sign_in_limit"
+    region: str = Field(primary_key=True)
+    bucket: str = Field(primary_key=True)
+    failures: int
+    last_at: int = Field(sa_column=_time())
+    until_at: int = Field(sa_column=_time())
 
 
 class JournalRow(SQLModel, table=True):

@@ -12,9 +12,11 @@ from hub.city import milliseconds
 from hub.clients import ClientBook
 from hub.store import reading, registry
 from hub.store.connection import Connection, StoreUnavailable
+from hub.web import static_files, views_sign_in
 from hub.web.asking import BOOK, HUB
 from hub.web.callbacks import receive_callback
 from hub.web.cases import receive_case, receive_event, receive_lines, show_case, upload_material
+from hub.web.guard import add_headers, check_cookies, guard
 from hub.web.problems import SAFE_HEADERS, problems
 from hub.web.tasks import complete_task, list_tasks, print_sheet
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from hub.app import Hub
 
 NAME = "onedoor"
+
+PAGE_GROUPS = (static_files.ROUTES, views_sign_in.ROUTES)
+"""The pages, a group a file, in the order of the menu."""
 
 READY_SECONDS = 2.0
 GAUGES_SHARE = 0.05
@@ -34,11 +39,15 @@ def make_app(hub: "Hub") -> web.Application:
     """The API of one hub. The caller runs it; nothing is opened here."""
     # aiohttp names itself and Python with their versions on every answer and has no setting for it.
     aiohttp.web_response.SERVER_SOFTWARE = NAME  # type: ignore[attr-defined]
-    app = web.Application(middlewares=[problems], client_max_size=hub.settings.max_body_bytes)
+    check_cookies(hub)
+    app = web.Application(middlewares=[problems, guard], client_max_size=hub.settings.max_body_bytes)
+    app.on_response_prepare.append(add_headers)
     app[HUB] = hub
     app[BOOK] = client_book(hub)
     app[_NEXT_COUNT] = [0.0]
     add_routes(app)
+    for group in PAGE_GROUPS:
+        app.add_routes(group)
     return app
 
 

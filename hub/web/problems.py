@@ -12,8 +12,9 @@ from contracts.errors import OnedoorError
 from contracts.records import adapter, record
 from hub import metrics
 from hub.city import NotReceivable
+from hub.clients import Forbidden
 from hub.cloud_events import BadData, BadMessage, WrongMediaType
-from hub.intake import Forbidden
+from hub.people import AccountRefused
 from hub.results.errors import IdConflict, NotAllowed, NotFoundHere, Overtaken
 from hub.store.connection import StoreUnavailable
 
@@ -31,6 +32,14 @@ SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"
 
 class Unauthorised(OnedoorError):
     """No key, or one that does not count any more (401)."""
+
+
+class NotSignedIn(OnedoorError):
+    """Nobody, or a session that has ended (401)."""
+
+
+class FormRefused(OnedoorError):
+    """A form that did not come from a page of ours, or from a page of another session (403)."""
 
 
 class TooLarge(OnedoorError):
@@ -68,6 +77,9 @@ KINDS: tuple[tuple[type[OnedoorError], Kind], ...] = (
     (NotReceivable, Kind(status=422, name="not-receivable", title="The item cannot be received")),
     (Unauthorised, Kind(status=401, name="no-key", title="A valid key is needed")),
     (Forbidden, Kind(status=403, name="out-of-scope", title="The key does not cover this")),
+    (NotSignedIn, Kind(status=401, name="not-signed-in", title="Sign in first")),
+    (FormRefused, Kind(status=403, name="form-refused", title="This form is not taken")),
+    (AccountRefused, Kind(status=422, name="account", title="The account cannot be like this")),
     (NotFoundHere, Kind(status=404, name="not-found", title="Not found")),
     (IdConflict, Kind(status=409, name="id-conflict", title="Another content came under this id")),
     (Overtaken, Kind(status=409, name="overtaken", title="Somebody else was faster")),

@@ -13,6 +13,7 @@ from contracts.errors import OnedoorError
 from hub.web.access import AccessLog
 from hub.web.api import make_app
 from hub.web.local import make_local_app
+from hub.web.policy import check_policies
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -33,10 +34,11 @@ class CannotListen(OnedoorError):
 
 @asynccontextmanager
 async def serving(hub: "Hub") -> AsyncIterator[int]:
-    """Listen until the context ends; gives the TCP port (the settings' port may be 0). Raises CannotListen."""
+    """Listen until the context ends; gives the TCP port (the settings' port may be 0). Raises CannotListen, PolicyMissing."""
     api = make_app(hub)
-    runner = _runner(api)
-    local = _runner(make_local_app(api))
+    at_home = make_local_app(api)
+    check_policies((api, at_home))
+    runner, local = _runner(api), _runner(at_home)
     try:
         await runner.setup()
         await local.setup()

@@ -1,0 +1,86 @@
+"""Errors as pages: one clear sentence, what to do, and the way back. Statuses are those of the API."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from contracts.errors import OnedoorError
+from hub.results.errors import Overtaken
+from hub.web.pages import show, text
+from hub.web.problems import NotSignedIn, log_bug, problem_of
+from hub.web.texts import N_
+
+TITLES = {
+    400: N_("This cannot be read"),
+    401: N_("Please sign in"),
+    403: N_("Not for you"),
+    404: N_("Nothing here"),
+    405: N_("Not like this"),
+    409: N_("Nothing was changed"),
+    413: N_("Too large"),
+    421: N_("Wrong address"),
+    422: N_("Something is missing"),
+    429: N_("Too many tries"),
+    500: N_("The hub made a mistake"),
+    503: N_("Nothing can be stored at the moment"),
+}
+HELP = {
+    403: N_("Your role does not open this page, or the form is out of date. Open the page again from the menu."),
+    404: N_("There is nothing under this address, or it belongs to another centre or department. Check the number."),
+    405: N_("This address does not take that. Use the menu."),
+    413: N_("The file or the form is larger than this hub takes."),
+    421: N_("Use the address that your centre has been given."),
+    500: N_("It is logged. Try again later, and tell those who run the hub if it stays."),
+    503: N_("Nothing you keyed was stored. Wait a moment and send it again."),
+}
+
+
+def wants_page(request: web.Request) -> bool:
+    """Whether a person with a browser asks, as far as an address that leads nowhere lets us know."""
+    return "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/v1/")
+
+
+async def answered(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """The handler's answer, or the page of its error."""
+    try:
+        return await handler(request)
+    except NotSignedIn:
+        return web.Response(status=303, headers={"Location": sign_in_path(request)})
+    except web.HTTPException as error:
+        if error.status < 400:
+            return web.Response(status=error.status, headers={"Location": error.headers["Location"]})
+        return error_page(request, error.status)
+    except OnedoorError as error:
+        problem = problem_of(error)
+        return error_page(request, problem.status, sentence(request, error))
+    except Exception as error:  # noqa: BLE001 - the last stop: a person must get a page that tells nothing of the inside
+        log_bug(error)
+        return error_page(request, 500)
+
+
+def error_page(request: web.Request, status: int, detail: str = "") -> web.Response:
+    """The page of an error."""
+    title = text(request, TITLES.get(status, TITLES[400]))
+    told = detail or text(request, HELP.get(status, HELP[404]))
+    return show(request, "error.html", status, title=title, detail=told, status=status)
+
+
+def sentence(request: web.Request, error: OnedoorError) -> str:
+    """What an error says, in the reader's language as far as it is in the catalogue."""
+    if isinstance(error, Overtaken):
+        return str(error)
+    values = getattr(error, "values", None)
+    return (
+        text(request, error.text, **values)
+        if values is not None and hasattr(error, "text")
+        else text(request, str(error))
+    )
+
+
+def sign_in_path(request: web.Request) -> str:
+    """Where somebody who is not signed in goes, and from there back."""
+    wanted = request.path_qs if request.method in ("GET", "HEAD") else request.path
+    return "/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}"

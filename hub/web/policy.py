@@ -1,0 +1,132 @@
+"""Who may call what: the one table of every route. A route without a row, or a row without a route, and the hub does not start.
+
+The guard (``hub.web.guard``) enforces it, docs/reference/routes.md is written from it, and the tests of access are made from it.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from aiohttp import web
+
+from contracts.errors import OnedoorError
+from contracts.records import record
+from hub.people import Role
+
+
+class Who(StrEnum):
+    """How a caller proves who it is."""
+
+    ANYONE = "anyone"
+    SENDER = "sender"
+    DEPARTMENT = "department"
+    STAFF = "staff"
+    FILE_OWNER = "file_owner"
+
+
+class Reach(StrEnum):
+    """What the scope of the caller is held against; a foreign object answers as if it were not there (404)."""
+
+    NONE = "none"
+    TASK = "task"
+    CASE = "case"
+    LIST = "list"
+
+
+@record
+class Policy:
+    """``roles``: of staff, who may; empty: whoever is signed in. ``half``: also before the second factor or a new password.
+
+    ``page``: a person reads the answer, errors too. ``cached``: the only ones that a browser may keep.
+    """
+
+    who: Who
+    roles: frozenset[Role] = frozenset()
+    reach: Reach = Reach.NONE
+    page: bool = False
+    half: bool = False
+    cached: bool = False
+
+
+class PolicyMissing(OnedoorError):
+    """Routes and table differ: nothing is served that nobody has thought about."""
+
+
+def staff(*roles: Role, reach: Reach = Reach.NONE, half: bool = False) -> Policy:
+    """A page for people; no role: everybody who is signed in."""
+    return Policy(who=Who.STAFF, roles=frozenset(roles), reach=reach, page=True, half=half)
+
+
+_ANYONE = Policy(who=Who.ANYONE)
+_SENDER = Policy(who=Who.SENDER)
+_OWNER = Policy(who=Who.FILE_OWNER)
+_FORM = Policy(who=Who.ANYONE, page=True)
+_SIGNED_IN = staff(half=True)
+_SYSTEM = staff(Role.SYSTEM)
+_SECURITY = staff(Role.SECURITY)
+_ADMINISTRATORS = staff(Role.SYSTEM, Role.SECURITY, Role.AUDITOR)
+
+POLICIES: dict[str, Policy] = {
+    # the API
+    "POST /v1/cases": _SENDER,
+    "POST /v1/cases/batch": _SENDER,
+    "POST /v1/materials": _SENDER,
+    "POST /v1/cases/{case_no}/events": Policy(who=Who.SENDER, reach=Reach.CASE),
+    "GET /v1/cases/{case_no}": Policy(who=Who.SENDER, reach=Reach.CASE),
+    "GET /v1/tasks": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/tasks/{id}/complete": Policy(who=Who.SENDER, reach=Reach.TASK),
+    "POST /v1/tasks/{id}/print": Policy(who=Who.SENDER, reach=Reach.TASK),
+    "POST /v1/callbacks/{system}": Policy(who=Who.DEPARTMENT),
+    # the machine room
+    "GET /healthz": _ANYONE,
+    "GET /readyz": _ANYONE,
+    "GET /metrics": _ANYONE,
+    # the local socket
+    "GET /admin/clients": _OWNER,
+    "POST /admin/clients": _OWNER,
+    "POST /admin/clients/{id}/revoke": _OWNER,
+    "POST /admin/lanes/{system}/hold": _OWNER,
+    "POST /admin/lanes/{system}/release": _OWNER,
+    "GET /admin/users": _OWNER,
+    "POST /admin/users": _OWNER,
+    "POST /admin/users/{login}/password": _OWNER,
+    "POST /admin/users/{login}/disable": _OWNER,
+    # what pages are made of
+    "GET /static/{name}": Policy(who=Who.ANYONE, cached=True),
+    # signing in, and the own account
+    "GET /": _SIGNED_IN,
+    "GET /sign-in": _FORM,
+    "POST /sign-in": _FORM,
+    "POST /language": _FORM,
+    "POST /sign-out": _SIGNED_IN,
+    "GET /sign-in/code": _SIGNED_IN,
+    "POST /sign-in/code": _SIGNED_IN,
+    "GET /account": _SIGNED_IN,
+    "POST /account/password": _SIGNED_IN,
+    "POST /account/second-factor": _SIGNED_IN,
+    "GET /account/second-factor.svg": _SIGNED_IN,
+    "POST /account/sessions": _SIGNED_IN,
+}
+
+
+def policy_of(request: web.BaseRequest) -> Policy | None:
+    """The row of the route that a request has met; None where it met none."""
+    match = getattr(request, "_match_info", None)
+    resource = match.route.resource if match is not None else None
+    if resource is None:
+        return None
+    method = "GET" if request.method == "HEAD" else request.method
+    return POLICIES.get(f"{method} {resource.canonical}")
+
+
+def check_policies(applications: Iterable[web.Application]) -> None:
+    """Raises PolicyMissing, naming each route without a policy and each policy without a route."""
+    served = {
+        f"{route.method} {route.resource.canonical}"
+        for application in applications
+        for route in application.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    bare, idle = sorted(served - POLICIES.keys()), sorted(POLICIES.keys() - served)
+    if bare or idle:
+        told = [f"no policy for {', '.join(bare)}"] * bool(bare) + [f"no route for {', '.join(idle)}"] * bool(idle)
+        raise PolicyMissing(f"{'; '.join(told)}: see hub/web/policy.py")
