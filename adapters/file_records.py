@@ -17,7 +17,7 @@ from adapters.record_verdicts import Line, NotEncodable, RecordRefused
 from adapters.text_encodings import is_encodable
 from contracts.catalogue import Operation
 from contracts.delivery import Delivery, Outcome, Reply
-from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
+from contracts.errors import NEEDS_PAPER, DeliveryError, OutcomeUnknownError, PermanentError
 from contracts.records import record
 from contracts.site import SystemFile
 from contracts.situation import Situation
@@ -103,7 +103,7 @@ def record_of(spec: Exchange, delivery: Delivery) -> bytes:
     try:
         return spec.outgoing.record([reference, *([one.code] if spec.tells_operation else []), *values])
     except NotEncodable as error:
-        code = "needs_paper" if spec.table.on_unencodable == "paper" else "not_encodable"
+        code = NEEDS_PAPER if spec.table.on_unencodable == "paper" else "not_encodable"
         raise PermanentError(code, str(error)) from error
     except RecordRefused as error:
         raise PermanentError("not_expressible", str(error)) from error

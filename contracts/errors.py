@@ -46,6 +46,10 @@ class OutcomeUnknownError(DeliveryError):
     """Bytes may have arrived and no trustworthy answer came back (timeout, reset, 500, 504, nonsense in a 200)."""
 
 
+NEEDS_PAPER = "needs_paper"
+"""Code of a PermanentError: this channel can never carry the message, a task sheet can."""
+
+
 class PermanentError(DeliveryError):
     """The department, or the mapping, rejected the message itself; sending it again cannot help."""
 

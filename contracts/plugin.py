@@ -19,7 +19,7 @@ from contracts.catalogue import Item, Operation
 from contracts.delivery import Batch, Confirmation, Delivery, Document, Inbound, NotFound, Outcome, Received, Reply
 from contracts.errors import DeliveryError
 from contracts.records import Fields, record
-from contracts.situation import Batching, ChannelStatus, Limits, Situation
+from contracts.situation import AutoFallback, Batching, ChannelStatus, Limits, Situation
 from contracts.task_sheet import NumberedSheet
 
 P = ParamSpec("P")
@@ -222,6 +222,7 @@ class Channel:
     limits: Limits
     batching: Batching | None
     open: Callable[[Fields, Runtime], AbstractAsyncContextManager[Gateway]]
+    auto_fallback: AutoFallback | None = None
 
 
 def channel(

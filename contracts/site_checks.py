@@ -191,6 +191,8 @@ def _channel(file: str, at: Location, channel: ChannelFile) -> Iterator[Finding]
             at=(*at, "situation"),
             message=f"{protocol} is {PROTOCOLS[protocol].value}, not {channel.situation.value}",
         )
+    if channel.auto_fallback is not None and channel.status is not ChannelStatus.FALLBACK:
+        yield Finding(file=file, at=(*at, "auto_fallback"), message='only a channel with status = "fallback" has this')
     hours = channel.limits.opening_hours
     calendars: dict[Location, str] = {("limits", "opening_hours", "days"): hours.days}
     if channel.batching:

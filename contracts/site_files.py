@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from contracts.catalogue import CodeList, FieldGroup, Item, Operation, Purpose, ResultCode
 from contracts.records import Fields, record
-from contracts.situation import Batching, ChannelStatus, Limits, Situation
+from contracts.situation import AutoFallback, Batching, ChannelStatus, Limits, Situation
 
 SharedCodes: TypeAlias = Mapping[Purpose, Mapping[Situation, Mapping[str, ResultCode]]]
 """The result codes that the operations of a system share: by purpose, by situation, by code."""
@@ -67,7 +67,7 @@ class ChannelFile:
     """A channel in department.toml. Exactly one of the protocol tables is given; its adapter checks the keys.
 
     ``gateway``: an installed module whose function ``gateway`` stands in front of what the adapter makes (``contracts.plugin.in_front``).
-    A site folder may name one; only installed packages hold Python.
+    A site folder may name one; only installed packages hold Python. ``auto_fallback``: of a fallback channel only.
     """
 
     situation: Situation
@@ -76,6 +76,7 @@ class ChannelFile:
     limits: Limits = Limits()
     batching: Batching | None = None
     gateway: str | None = None
+    auto_fallback: AutoFallback | None = None
     rest: Fields | None = None
     soap: Fields | None = None
     file_drop: Fields | None = None

@@ -1,6 +1,7 @@
 """How a system is reached, and the limits that hold there."""
 
 from enum import StrEnum
+from typing import Literal
 
 from contracts.records import record
 
@@ -14,11 +15,29 @@ class Situation(StrEnum):
 
 
 class ChannelStatus(StrEnum):
-    """One channel of a system sends; others may be fallback, or collect what is still to come."""
+    """One channel of a system sends; others may be fallback, or collect what is still to come.
+
+    A shadow gets copies marked as tests; what it answers is compared and settles nothing.
+    """
 
     SENDING = "sending"
     FALLBACK = "fallback"
     FORMER = "former"
+    SHADOW = "shadow"
+
+
+@record
+class AutoFallback:
+    """When the hub takes a fallback channel by itself; without such a rule only a person does.
+
+    ``breaker_open_minutes``: the sending channel's circuit breaker has not been closed for so long (civil clock).
+    ``due_within_working_days``: fewer working days than that are left until the delivery's date.
+    ``also_from``: states in which the department may have the message already. The fallback then says so.
+    """
+
+    breaker_open_minutes: float | None = None
+    due_within_working_days: int | None = None
+    also_from: tuple[Literal["unknown", "waiting"], ...] = ()
 
 
 @record
@@ -36,7 +55,8 @@ class Limits:
 
     ``attempt_seconds``: the watchdog ends a try after that. ``reply_within_hours``: a reply later than that is overdue
     (hours of the civil clock; None: never). ``max_attempts``: tries before dead letter.
-    ``collect_seconds``: how often a collecting channel is asked (civil clock).
+    ``collect_seconds``: how often a collecting channel is asked (civil clock). ``hand_over_hours``: how long before the
+    delivery's date (civil clock) the hub stops trying and a person takes over.
     """
 
     concurrency: int = 4
@@ -46,6 +66,7 @@ class Limits:
     max_attempts: int = 12
     collect_seconds: float = 60.0
     opening_hours: OpeningHours = OpeningHours()
+    hand_over_hours: float = 0.0
 
 
 @record

@@ -25,7 +25,8 @@ from contracts.crash_points import crash_point
 from contracts.envelope import CaseApplication
 from contracts.plugin import Runtime
 from contracts.site import Site, load_site
-from hub import keyring, outbox
+from contracts.situation import ChannelStatus
+from hub import fallback, keyring, outbox, results
 from hub.attempts import Planner
 from hub.catalogue import Catalogue, import_items, load_items
 from hub.city import City, milliseconds
@@ -55,6 +56,7 @@ class Hub(Core):
     passwords: Passwords = field(kw_only=True)
     site_names: Mapping[str, str] = field(kw_only=True)
     lanes: dict[str, Lane] = field(default_factory=dict, kw_only=True)
+    fallbacks: dict[str, list[Lane]] = field(default_factory=dict, kw_only=True)
     accepting: bool = field(default=True, kw_only=True)
     real_time: Callable[[], float] = field(default=time.time, kw_only=True)
 
@@ -67,6 +69,10 @@ class Hub(Core):
         """All keys."""
         return self.city.keys
 
+    def all_lanes(self) -> list[Lane]:
+        """Those of the sending channels, then those of the fallbacks."""
+        return [*self.lanes.values(), *(lane for lanes in self.fallbacks.values() for lane in lanes)]
+
     def overloaded(self) -> float | None:
         """Seconds for Retry-After when intake must refuse (draining, or too many writes wait), else None."""
         if not self.accepting:
@@ -76,7 +82,7 @@ class Hub(Core):
     async def drain(self) -> None:
         """Take no more cases, stop claiming, give back what was not tried, let what is in flight finish. Once is enough."""
         self.accepting = False
-        left = await asyncio.gather(*(lane.drain(self.settings.drain_seconds) for lane in self.lanes.values()))
+        left = await asyncio.gather(*(lane.drain(self.settings.drain_seconds) for lane in self.all_lanes()))
         log.info("drained", cut_off=sum(left))
 
 
@@ -187,7 +193,7 @@ async def _city(
 
 
 async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
-    """Start a lane for every system that sends, a collector for every channel with answers to fetch, and the watch."""
+    """Start a lane for every channel that sends or may, a collector for every channel with answers to fetch, and the watch."""
     held = await hub.read(lambda c: outbox.held_lanes(c, hub.city))
     for system in hub.city.systems:
         opened = hub.systems.sending(system)
@@ -195,17 +201,23 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
             lane = hub.lanes[system] = Lane(hub, opened, held.get(system))
             if lane.held == NOT_OPEN and opened.gateway is not None:
                 await lane.release("hub")
+        for other in hub.systems.of(system, ChannelStatus.FALLBACK):
+            lane = Lane(hub, other, held.get(results.lane_name(system, other.channel.situation.value)))
+            hub.fallbacks.setdefault(system, []).append(lane)
+            if lane.held == NOT_OPEN and other.gateway is not None:
+                await lane.release("hub")
 
     def wake(system: str, at: int) -> None:
-        lane = hub.lanes.get(system)
-        if lane is not None:
+        if system in hub.lanes:
+            hub.lanes[system].wake(at)
+        for lane in hub.fallbacks.get(system, ()):
             lane.wake(at)
 
     hub.wake = wake
     watch = Watch(hub, hub.lanes)
-    running = [lane.run() for lane in hub.lanes.values()]
+    running = [lane.run() for lane in hub.all_lanes()]
     running += [collect(hub, opened, gateway) for opened, gateway in hub.systems.collecting()]
-    running += [watch.deliveries(), watch.cases()]
+    running += [watch.deliveries(), watch.cases(), fallback.watch(hub, hub.lanes)]
     tasks = [asyncio.create_task(work) for work in running]
     stack.push_async_callback(_cancel, tasks)
 

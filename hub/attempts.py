@@ -24,6 +24,7 @@ from hub.core import Core
 from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, begin_again, enquired, lapsed
 from hub.retry import History, Next
 from hub.store.connection import Connection, Row, StoreUnavailable
+from hub.systems import OpenChannel
 
 log = structlog.get_logger("onedoor.attempts")
 T = TypeVar("T")
@@ -41,28 +42,29 @@ class Planner:
     def attempt(self, error: BaseException | None, history: History, system: str) -> Next:
         """What follows a failed or lost attempt."""
         core = self.core
+        opened = core.systems.reached(system, history.via)
         return retry.after_attempt(
-            error, history, core.runtime.now(), core.runtime.random, self._policy(system), self._next_open(system)
+            error, history, core.runtime.now(), core.runtime.random, self._policy(opened), self._next_open(opened)
         )
 
     def enquiry(self, found: Lookup | BaseException, history: History, system: str) -> Next:
         """What follows an enquiry without an outcome."""
         core = self.core
+        opened = core.systems.reached(system, history.via)
         return retry.after_enquiry(
-            found, history, core.runtime.now(), core.runtime.random, self._policy(system), self._next_open(system)
+            found, history, core.runtime.now(), core.runtime.random, self._policy(opened), self._next_open(opened)
         )
 
-    def _policy(self, system: str) -> retry.Policy:
+    def _policy(self, opened: OpenChannel | None) -> retry.Policy:
         wait = self.core.settings.retry
+        limits = opened.channel.limits if opened else None
         return retry.Policy(
             first_seconds=wait.first_seconds,
             longest_seconds=wait.cap_seconds,
-            max_attempts=self.core.city.facts(system).max_attempts,
+            max_attempts=limits.max_attempts if limits else 1,
         )
 
-    def _next_open(self, system: str) -> Callable[[datetime], datetime]:
-        opened = self.core.systems.sending(system)
-
+    def _next_open(self, opened: OpenChannel | None) -> Callable[[datetime], datetime]:
         def move(at: datetime) -> datetime:
             if opened is None:
                 return at

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, cast
@@ -32,7 +32,9 @@ class NotReceivable(OnedoorError):
 class SystemFacts:
     """What results and routing need of a system; the open channel itself belongs to its lane.
 
-    ``second_person`` is true when a person must confirm refusals that another person keyed.
+    ``second_person`` is true when a person must confirm refusals that another person keyed. ``others``: the same facts over
+    each further channel, by situation; ``fallbacks``: those of them that a delivery may be sent by, in their declared order.
+    ``hand_over_ms``: how long before a delivery's date a person takes over.
     """
 
     name: str
@@ -45,6 +47,23 @@ class SystemFacts:
     reply_within_ms: int | None
     max_attempts: int
     successor: str | None
+    others: Mapping[str, "SystemFacts"] = field(default_factory=dict)
+    fallbacks: tuple[str, ...] = ()
+    hand_over_ms: int = 0
+
+    def hand_over_at(self, delivery: Mapping[str, Any]) -> int:
+        """When (ms) a person takes over a delivery that still tries; never more than half of the time it had, so that it is tried."""
+        whole = delivery["send_before"] - delivery["created_at"]
+        return int(delivery["send_before"] - min(self.hand_over_ms, max(whole, 0) // 2))
+
+    def over(self, situation: str | None) -> "SystemFacts":
+        """The same system reached in ``situation``; None or empty: by its sending channel. One that it does not have any more can
+        neither be asked nor trusted with a resend."""
+        if not situation or situation == self.sending.value:
+            return self
+        return self.others.get(situation) or replace(
+            self, sending=Situation(situation), resend_is_safe=False, can_enquire=False, reply_within_ms=None
+        )
 
 
 def _no_form(item: Item, application: CaseApplication, day: date) -> tuple[BadField, ...]:

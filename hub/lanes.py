@@ -15,11 +15,12 @@ import structlog
 
 from contracts.errors import CredentialsError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import BatchGateway, Gateway
+from contracts.situation import ChannelStatus
 from hub import attempts, clock, metrics, outbox, results
 from hub.admission import Breaker, BreakerState, Rate, RetryBudget
 from hub.city import milliseconds, moment
 from hub.core import Core
-from hub.results import LeaseLost
+from hub.results import LeaseLost, lane_name
 from hub.store.connection import Connection, Row, StoreUnavailable
 from hub.systems import OpenChannel, is_batching
 
@@ -36,18 +37,21 @@ LOOK_SECONDS = 5.0
 
 
 class Lane:
-    """The queue of one system over its sending channel."""
+    """The queue of one system over its sending channel, or of what goes by one of its fallback channels (``via``)."""
 
     def __init__(self, core: Core, opened: OpenChannel, held: str | None) -> None:
         self.core = core
         self.system = opened.system
         self.opened = opened
         self.held = held
+        self.via = "" if opened.channel.status is ChannelStatus.SENDING else opened.channel.situation.value
+        self.name = lane_name(opened.system, self.via)
         limits = opened.channel.limits
         self.concurrency = limits.concurrency
         self.rate = Rate(limits.rate_per_second)
         self.breaker = Breaker(core.settings.breaker_failures, core.settings.breaker_seconds)
         self.budget = RetryBudget()
+        self.tripped_at: int | None = None
         self.in_flight = 0
         self.claimed: deque[Row] = deque()
         self.stopping = False
@@ -138,7 +142,7 @@ class Lane:
         if why is None:
             return False
         moved = await self.core.commit(
-            "hold_due", lambda c: results.hold_due(c, self.core.city, self.system, why, self.core.now_ms())
+            "hold_due", lambda c: results.hold_due(c, self.core.city, self.system, why, self.core.now_ms(), self.via)
         )
         return moved == results.QUEUE_CHUNK
 
@@ -174,7 +178,7 @@ class Lane:
         lease = now + int(core.settings.lease_seconds * 1000 * core.settings.clock.speed)
         limit = room - len(self.claimed) + self._prefetch()
         found = await core.commit(
-            "claim", lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease)
+            "claim", lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease, via=self.via)
         )
         self.claimed.extend(found.rows)
         if found.next_at is not None:
@@ -239,7 +243,9 @@ class Lane:
             self.breaker.succeeded()
         elif isinstance(error, TemporaryError | OutcomeUnknownError) or self.breaker.state is not BreakerState.CLOSED:
             self.breaker.failed(self.core.runtime.monotonic())
-        metrics.BREAKER_OPEN.labels(self.system).set(self.breaker.state.value != "closed")
+        tripped = self.breaker.state is not BreakerState.CLOSED
+        self.tripped_at = (self.tripped_at or self.core.now_ms()) if tripped else None
+        metrics.BREAKER_OPEN.labels(self.name).set(tripped)
 
     async def _batch_turn(self, gateway: BatchGateway) -> float:
         """A sealed batch that must go again comes first; then a new one, when it is time."""
@@ -248,19 +254,21 @@ class Lane:
         now = core.now_ms()
         lease = now + int(core.settings.lease_seconds * 1000 * core.settings.clock.speed)
         again = await core.commit(
-            "claim_batch", lambda c: outbox.claim_batch(c, core.city, self.system, core.name, now, lease)
+            "claim_batch", lambda c: outbox.claim_batch(c, core.city, self.system, core.name, now, lease, self.via)
         )
         if again:
             await self._judge(await attempts.resend_batch(core, again, gateway, channel.situation, seconds))
             return 0.0
-        for empty in await core.read(lambda c: outbox.unsent_empty_batches(c, core.city, self.system)):
+        for empty in await core.read(
+            lambda c: outbox.unsent_empty_batches(c, core.city, self.system, channel.situation)
+        ):
             error = await attempts.resend_empty(core, empty, gateway, channel.situation, seconds)
             await self._judge(error)
             return 0.0 if error is None else LOOK_SECONDS
-        due = await core.read(lambda c: outbox.batch_due(c, core.city, self.system, now))
+        due = await core.read(lambda c: outbox.batch_due(c, core.city, self.system, now, self.via))
         if due.last_cut_off is None and channel.batching is not None and channel.batching.cut_offs:
             # From its first look on the lane misses no cut-off, however long it is stopped in between.
-            await core.commit("first_cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.system, now))
+            await core.commit("first_cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.name, now))
             due = replace(due, last_cut_off=now)
         sealing, cut_off = self._is_time(due, now)
         if not sealing:
@@ -268,13 +276,13 @@ class Lane:
         limit = channel.batching.max_size if channel.batching else 1
         found = await core.commit(
             "claim_for_batch",
-            lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease, batched=True),
+            lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease, batched=True, via=self.via),
         )
         error = None
         if found.rows or (cut_off and channel.batching and channel.batching.send_empty):
             error = await attempts.seal_and_send(core, self.system, found.rows, gateway, channel.situation, seconds)
         if cut_off is not None:
-            await core.commit("cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.system, cut_off))
+            await core.commit("cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.name, cut_off))
         await self._judge(error)
         return 0.0 if found.rows else LOOK_SECONDS
 
@@ -331,15 +339,18 @@ class Lane:
         self.held = why
         await self._give_back()
         return await self._move_queue(
-            "hold_lane", lambda c: results.hold_lane(c, self.core.city, self.system, why, by, self.core.now_ms())
+            "hold_lane",
+            lambda c: results.hold_lane(c, self.core.city, self.system, why, by, self.core.now_ms(), self.via),
         )
 
     async def release(self, by: str) -> int:
         """Send again. Returns how many deliveries are due again."""
         self.held = None
         self.breaker.succeeded()
+        self.tripped_at = None
         released = await self._move_queue(
-            "release_lane", lambda c: results.release_lane(c, self.core.city, self.system, by, self.core.now_ms())
+            "release_lane",
+            lambda c: results.release_lane(c, self.core.city, self.system, by, self.core.now_ms(), self.via),
         )
         self.wake()
         return released

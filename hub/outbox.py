@@ -7,7 +7,8 @@ from contracts.records import record
 from hub import batches, states
 from hub.city import City
 from hub.journal import Chain
-from hub.results.operations import too_late
+from hub.results.channels import follow_configuration
+from hub.results.operations import lane_name, too_late
 from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended
 from hub.states import BatchState, DeliveryState, Machine
 from hub.store.connection import Connection, Row
@@ -51,13 +52,18 @@ def claim(
     lease_until: int,
     *,
     batched: bool = False,
+    via: str = "",
 ) -> Claims:
-    """Claim up to ``limit`` due deliveries, oldest first. With ``batched`` those frozen into a batch that has yet to arrive stay out."""
-    key = {"region": city.region, "system": system, "situation": city.system(system).sending.value}
+    """Claim up to ``limit`` due deliveries, oldest first. With ``batched`` those frozen into a batch that has yet to arrive stay out.
+
+    ``via``: the situation of the fallback channel that they go by; empty: the sending channel.
+    """
+    key = {"region": city.region, "system": system, "via": via, "situation": via or city.system(system).sending.value}
     outside = f" AND NOT {_FROZEN}" if batched else ""
     rows = connection.rows(
         f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
-        f" WHERE d.region = :region AND d.system = :system AND d.state = 'due' AND d.next_at <= :at AND {_IN_TURN}{outside}"
+        " WHERE d.region = :region AND d.system = :system AND d.state = 'due' AND d.next_at <= :at AND d.via = :via"
+        f" AND {_IN_TURN}{outside}"
         " ORDER BY d.next_at, d.id LIMIT :limit",
         {**key, "at": at, "limit": limit},
     )
@@ -67,26 +73,28 @@ def claim(
     if len(rows) < limit:
         found = connection.row(
             "SELECT min(next_at) AS next_at FROM delivery WHERE region = :region AND system = :system AND state = 'due'"
-            " AND next_at > :at",
+            " AND via = :via AND next_at > :at",
             {**key, "at": at},
         )
         later = found["next_at"] if found else None
     return Claims(rows=tuple(ours), next_at=later)
 
 
-def claim_batch(connection: Connection, city: City, system: str, by: str, at: int, lease_until: int) -> tuple[Row, ...]:
+def claim_batch(
+    connection: Connection, city: City, system: str, by: str, at: int, lease_until: int, via: str = ""
+) -> tuple[Row, ...]:
     """The due members of the oldest sealed batch that must go again; none when there is no such batch."""
     first = connection.row(
         f"SELECT d.batch FROM delivery d WHERE d.region = :region AND d.system = :system AND d.state = 'due'"  # noqa: S608 - constant parts
-        f" AND d.next_at <= :at AND {_FROZEN} ORDER BY d.next_at, d.id LIMIT 1",
-        {"region": city.region, "system": system, "at": at},
+        f" AND d.next_at <= :at AND d.via = :via AND {_FROZEN} ORDER BY d.next_at, d.id LIMIT 1",
+        {"region": city.region, "system": system, "at": at, "via": via},
     )
     if first is None:
         return ()
     rows = connection.rows(
         f"SELECT {_COLUMNS} FROM {_TABLES}"  # noqa: S608 - constant parts
         " WHERE d.region = :region AND d.batch = :batch AND d.state = 'due' ORDER BY d.id",
-        {"region": city.region, "batch": first["batch"], "situation": city.system(system).sending.value},
+        {"region": city.region, "batch": first["batch"], "situation": via or city.system(system).sending.value},
     )
     ours = _in_time(connection, city, rows, at)
     _mark_claimed(connection, city, ours, by, at, lease_until)
@@ -95,10 +103,13 @@ def claim_batch(connection: Connection, city: City, system: str, by: str, at: in
 
 def _in_time(connection: Connection, city: City, rows: list[Row], at: int) -> list[Row]:
     """Rows that may still be sent; the others are held for a person."""
+    ours = []
     for row in rows:
-        if row["send_before"] <= at:
+        if city.facts(row["system"]).over(row["via"]).hand_over_at(row) <= at:
             too_late(connection, city, row, at)
-    return [row for row in rows if row["send_before"] > at]
+        else:
+            ours.append(row)
+    return ours
 
 
 def _mark_claimed(connection: Connection, city: City, rows: list[Row], by: str, at: int, lease_until: int) -> None:
@@ -170,6 +181,7 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
     for name, facts in city.systems.items():
         if facts.successor is not None:
             _hand_over(connection, city, name, at)
+    follow_configuration(connection, city, at)
     empty = connection.rows("SELECT * FROM batch WHERE region = :region AND state = 'sealed' AND members = 0", key)
     counts["batches"] = len(empty)
     return counts
@@ -188,11 +200,12 @@ def _hand_over(connection: Connection, city: City, retired: str, at: int) -> Non
         connection.update("delivery", {"region": city.region, "id": row["id"]}, {"system": successor})
 
 
-def unsent_empty_batches(connection: Connection, city: City, system: str) -> list[Row]:
+def unsent_empty_batches(connection: Connection, city: City, system: str, situation: str) -> list[Row]:
     """Empty files that the partner still waits for."""
     return connection.rows(
-        "SELECT * FROM batch WHERE region = :region AND system = :system AND state = :state AND members = 0 ORDER BY sequence",
-        {"region": city.region, "system": system, "state": BatchState.SEALED.value},
+        "SELECT * FROM batch WHERE region = :region AND system = :system AND situation = :situation AND state = :state"
+        " AND members = 0 ORDER BY sequence",
+        {"region": city.region, "system": system, "situation": situation, "state": BatchState.SEALED.value},
     )
 
 
@@ -222,32 +235,32 @@ class BatchDue:
     last_cut_off: int | None
 
 
-def batch_due(connection: Connection, city: City, system: str, at: int) -> BatchDue:
+def batch_due(connection: Connection, city: City, system: str, at: int, via: str = "") -> BatchDue:
     """What waits outside a batch."""
-    key = {"region": city.region, "system": system, "at": at}
+    key = {"region": city.region, "system": system, "at": at, "via": via, "lane": lane_name(system, via)}
     counted = connection.row(
         f"SELECT count(*) AS waiting, min(d.next_at) AS oldest FROM delivery d WHERE d.region = :region"  # noqa: S608 - constant parts
-        f" AND d.system = :system AND d.state = 'due' AND d.next_at <= :at AND NOT {_FROZEN}",
+        f" AND d.system = :system AND d.state = 'due' AND d.next_at <= :at AND d.via = :via AND NOT {_FROZEN}",
         key,
     )
-    lane = connection.row("SELECT last_cut_off FROM lane WHERE region = :region AND system = :system", key)
+    lane = connection.row("SELECT last_cut_off FROM lane WHERE region = :region AND system = :lane", key)
     assert counted is not None
     return BatchDue(
         waiting=counted["waiting"], oldest=counted["oldest"], last_cut_off=lane["last_cut_off"] if lane else None
     )
 
 
-def set_last_cut_off(connection: Connection, city: City, system: str, at: int) -> None:
+def set_last_cut_off(connection: Connection, city: City, lane: str, at: int) -> None:
     """Remember that a cut-off was served, so that a restart neither repeats nor forgets its file."""
     connection.run(
         "INSERT INTO lane (region, system, last_cut_off) VALUES (:region, :system, :at)"
         " ON CONFLICT (region, system) DO UPDATE SET last_cut_off = :at",
-        {"region": city.region, "system": system, "at": at},
+        {"region": city.region, "system": lane, "at": at},
     )
 
 
 def held_lanes(connection: Connection, city: City) -> dict[str, str]:
-    """Systems on hold and why."""
+    """Lanes on hold and why, by ``lane_name``."""
     rows = connection.rows(
         "SELECT system, held FROM lane WHERE region = :region AND held IS NOT NULL", {"region": city.region}
     )

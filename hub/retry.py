@@ -10,7 +10,8 @@ an exponentially growing, capped bound, so that ten thousand deliveries do not c
     credentials    login or certificate refused      held until staff act
     bug            anything else                     may have come after the bytes: as unknown, but few tries, then dead
 
-Nothing is scheduled at or after ``send_before``: a person gets it while there is still time.
+Nothing is scheduled at or after ``hand_over_at``: a person gets it while there is still time. A wait that would end later is shortened
+to one last try before that, if the system is open then.
 """
 
 import math
@@ -74,6 +75,7 @@ class History:
 
     ``attempts`` made so far, the one that just ended included; ``bugs``: how many of them ended as a bug; ``without_outcome``: how many
     a dying process left behind. ``possible_duplicate``: the attempt carried that mark. ``enquiries`` since the last attempt.
+    ``hand_over_at``: when a person takes over, if that is sooner than ``send_before``. ``via``: the fallback channel it goes by.
     """
 
     attempts: int
@@ -84,6 +86,13 @@ class History:
     resend_is_safe: bool
     can_enquire: bool
     send_before: datetime
+    hand_over_at: datetime | None = None
+    via: str = ""
+
+    @property
+    def last_moment(self) -> datetime:
+        """Before it the hub tries by itself."""
+        return min(self.hand_over_at, self.send_before) if self.hand_over_at else self.send_before
 
 
 @record
@@ -182,6 +191,18 @@ class _Ask:
     def later(self, seconds: float) -> datetime:
         return self.next_open(self.now + timedelta(seconds=seconds))
 
+    def in_time(self, seconds: float, least: float) -> datetime | None:
+        """When to try after ``seconds``, or sooner, but not before ``least`` seconds; None: a person must take over."""
+        limit = self.history.last_moment
+        at = self.later(seconds)
+        if at < limit:
+            return at
+        left = (limit - self.now).total_seconds()
+        if left <= least + self.policy.first_seconds:
+            return None
+        at = self.later(self.source.uniform(least, left))
+        return at if at < limit else None
+
 
 def _temporary(ask: _Ask, retry_after: float | None) -> Next:
     history = ask.history
@@ -190,8 +211,8 @@ def _temporary(ask: _Ask, retry_after: float | None) -> Next:
     wait = backoff_seconds(history.attempts, ask.policy, ask.source)
     asked = _clamped(retry_after, ask.policy.longest_retry_after_seconds)
     # On top of what the department asked for: all who were turned away at once would be back at once.
-    at = ask.later(wait + asked)
-    if at >= history.send_before:
+    at = ask.in_time(wait + asked, asked)
+    if at is None:
         return _dead(ask, Why.DEADLINE)
     why = Why.RETRY_AFTER if asked else Why.BACKOFF
     return Next(state=DeliveryState.DUE, at=at, why=why, possible_duplicate=history.possible_duplicate)
@@ -227,8 +248,8 @@ def _unknown(ask: _Ask) -> Next:
 def _resend(ask: _Ask) -> Next:
     if ask.history.attempts >= ask.policy.max_attempts:
         return _dead(ask, Why.MAX_ATTEMPTS, mark=True)
-    at = ask.later(backoff_seconds(ask.history.attempts, ask.policy, ask.source))
-    if at >= ask.history.send_before:
+    at = ask.in_time(backoff_seconds(ask.history.attempts, ask.policy, ask.source), 0.0)
+    if at is None:
         return _person(Why.DEADLINE)
     return Next(state=DeliveryState.DUE, at=at, why=Why.RESEND, possible_duplicate=True)
 

@@ -7,7 +7,7 @@ held, never the hub down.
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +174,31 @@ class Systems:
         mine.sort(key=lambda opened: opened.channel.status is not ChannelStatus.SENDING)
         return [opened.gateway for opened in mine if opened.gateway is not None]
 
+    def reached(self, system: str, situation: str | None) -> OpenChannel | None:
+        """The channel by which a delivery went; the sending one where that is none, or is not declared any more."""
+        found = self.channels.get((system, Situation(situation))) if situation else None
+        return found or self.sending(system)
+
+    def of(self, system: str, status: ChannelStatus) -> list[OpenChannel]:
+        """A system's channels of one status, in their declared order."""
+        return [
+            opened for (name, _), opened in self.channels.items() if name == system and opened.channel.status is status
+        ]
+
     def facts(self) -> dict[str, SystemFacts]:
         """What units of work need to know of every system."""
         return {
-            system.name: _facts(system, department, self.sending(system.name))
+            system.name: replace(
+                _facts(system, department, self.sending(system.name)),
+                others={
+                    situation.value: _facts(system, department, opened)
+                    for (name, situation), opened in self.channels.items()
+                    if name == system.name and opened.channel.status is not ChannelStatus.SENDING
+                },
+                fallbacks=tuple(
+                    opened.channel.situation.value for opened in self.of(system.name, ChannelStatus.FALLBACK)
+                ),
+            )
             for department in self.registered.departments
             for system in department.systems
         }
@@ -199,6 +220,7 @@ def _facts(system: System, department: Department, sending: OpenChannel | None) 
         reply_within_ms=int(within * 3_600_000) if within is not None else None,
         max_attempts=limits.max_attempts if limits else 1,
         successor=system.successor,
+        hand_over_ms=int(limits.hand_over_hours * 3_600_000) if limits else 0,
     )
 
 

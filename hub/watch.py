@@ -187,7 +187,7 @@ class Watch:
             async with gate:
                 row = await core.read(lambda c: reading.delivery_row(c, core.city.region, delivery))
                 if row is not None and row["lapsed_at"] is not None and row["lapsed_at"] <= core.now_ms():
-                    await self._look(opened, row)
+                    await self._look(core.systems.reached(system, row["reached"]) or opened, row)
         except StoreUnavailable as error:
             log.warning("store_unavailable", why=str(error))
         except Exception as error:  # noqa: BLE001 - it is looked at again after a rest
@@ -199,6 +199,8 @@ class Watch:
     async def _look(self, opened: OpenChannel, row: Row) -> None:
         """An enquiry keeps the limits of the system's lane; a delivery that cannot be asked about needs none."""
         lane, gateway = self.lanes.get(opened.system), opened.gateway
+        if lane is not None and lane.opened is not opened:
+            lane = None  # it is asked about where it went, and that is not where others are sent now
         asked: object = gateway  # as an object: a Gateway may have the capability too
         seconds = opened.channel.limits.attempt_seconds
 

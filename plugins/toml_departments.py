@@ -76,7 +76,7 @@ def _channels(city: Site, department: DepartmentFile, index: int, mistakes: list
         protocol, _ = protocol_of(channel)
         at = ("systems", index, "channels", number, protocol)
         try:
-            made = adapters[protocol](system, channel)
+            made = replace(adapters[protocol](system, channel), auto_fallback=channel.auto_fallback)
             yield made if channel.gateway is None else in_front(made, _own_gateway(channel.gateway))
         except ValueError as whole:
             for below, error in _blame(adapters[protocol], system, channel) or [(None, whole)]:

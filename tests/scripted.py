@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from contracts.delivery import Batch, Delivery, NotFound, Outcome, Reply
 from contracts.envelope import CaseApplication
 from contracts.errors import DeliveryError
 from contracts.plugin import Channel, Department, Gateway, Runtime, System, channel
-from contracts.situation import Batching, Limits, Situation
+from contracts.situation import AutoFallback, Batching, ChannelStatus, Limits, Situation
 from hub import keys, results
 from hub.app import Hub, open_hub
 from hub.results import Change, NewCase
@@ -107,6 +108,8 @@ def scripted_channel(
     limits: Limits | None = None,
     batching: Batching | None = None,
     resend_is_safe: bool = True,
+    status: ChannelStatus = ChannelStatus.SENDING,
+    auto_fallback: AutoFallback | None = None,
 ) -> Channel:
     """A channel that is already open."""
 
@@ -114,13 +117,20 @@ def scripted_channel(
     async def connect(place: NoSettings, runtime: Runtime) -> AsyncIterator[Gateway]:
         yield gateway
 
-    return channel(
-        situation, NoSettings, connect, resend_is_safe=resend_is_safe, limits=limits or Limits(), batching=batching
+    made = channel(
+        situation,
+        NoSettings,
+        connect,
+        resend_is_safe=resend_is_safe,
+        status=status,
+        limits=limits or Limits(),
+        batching=batching,
     )
+    return replace(made, auto_fallback=auto_fallback)
 
 
-def registered(**channels: Channel) -> Registered:
-    """The three systems of the small city: ``api``, ``file``, ``paper`` are their channels."""
+def registered(**channels: Channel | Sequence[Channel]) -> Registered:
+    """The three systems of the small city: ``api``, ``file``, ``paper`` are their channels, one or several."""
     names = {"api": "AA-api", "file": "BB-file", "paper": "CC-paper", "old": "OLD-api"}
     known = systems()
     made = [
@@ -130,7 +140,7 @@ def registered(**channels: Channel) -> Registered:
             name_zh=name,
             name_en=name,
             operations=known[name].operations,
-            channels=(channels[key],) if key in channels else (),
+            channels=(found,) if isinstance(found := channels.get(key, ()), Channel) else tuple(found),
             successor=known[name].successor,
         )
         for key, name in names.items()
@@ -173,7 +183,7 @@ def from_start(start: datetime, speed: float) -> Clock:
 
 @asynccontextmanager
 async def scripted_hub(
-    folder: Path, with_settings: dict[str, Any] | None = None, /, **channels: Channel
+    folder: Path, with_settings: dict[str, Any] | None = None, /, **channels: Channel | Sequence[Channel]
 ) -> AsyncIterator[Hub]:
     """A running hub over scripted channels."""
     async with open_hub(settings(folder, **(with_settings or {})), registered=registered(**channels)) as opened:

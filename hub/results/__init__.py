@@ -6,13 +6,15 @@ what the tables of ``hub.states`` allow, and writes the journal in the same tran
     reception   a new case, the events of a centre or an applicant, the passing of time
     outcomes    attempts begun and ended, enquiries; ``resent`` a batch that goes again
     verdicts    what an outcome or a reply makes of its delivery
+    channels    a delivery that goes another way: a fallback and back
     tasks       what a person completes; ``sheets`` the paper, ``operations`` what an operator does
     steps       what opens next; ``cases`` where that puts the case; ``casework`` the case in hand
 """
 
 from hub.results.casework import Change
+from hub.results.channels import switch
 from hub.results.errors import IdConflict, LeaseLost, NotAllowed, NotFoundHere, Overtaken
-from hub.results.operations import QUEUE_CHUNK, hold_due, hold_lane, operate, release_lane
+from hub.results.operations import QUEUE_CHUNK, hand_over, hold_due, hold_lane, lane_name, operate, release_lane
 from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended, begin, enquired, lapsed
 from hub.results.reception import NewCase, event, receive, time_passed
 from hub.results.resent import begin_again
@@ -42,8 +44,10 @@ __all__ = [
     "event",
     "find_sheet",
     "find_task",
+    "hand_over",
     "hold_due",
     "hold_lane",
+    "lane_name",
     "lapsed",
     "operate",
     "receive",
@@ -52,5 +56,6 @@ __all__ = [
     "reply",
     "reserve",
     "skip",
+    "switch",
     "time_passed",
 ]

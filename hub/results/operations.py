@@ -7,6 +7,7 @@ from hub.city import City
 from hub.journal import Chain
 from hub.results import steps
 from hub.results.casework import FAR, Casework, Change
+from hub.results.channels import MAY_FALL_BACK, fall_back
 from hub.results.errors import NotAllowed, NotFoundHere
 from hub.results.verdicts import find_delivery
 from hub.states import DeliveryState
@@ -14,7 +15,8 @@ from hub.store.connection import Connection, Row
 
 
 def operate(connection: Connection, city: City, delivery: str, action: str, by: str, at: int) -> Change:
-    """``replay`` a dead one, ``resend`` an unknown or held one, ``cancel``, or give up (``dead``). Same delivery id always.
+    """``replay`` a dead one, ``resend`` an unknown or held one, send by the ``fallback``, ``cancel``, or give up (``dead``). Same delivery
+    id always.
 
     Raises NotFoundHere, NotAllowed.
     """
@@ -81,36 +83,66 @@ _ACTIONS: dict[tuple[str, DeliveryState], Callable[[Casework, Row], None]] = {
     ("cancel", DeliveryState.UNKNOWN): _cancel,
     ("cancel", DeliveryState.WAITING): _cancel,
     ("dead", DeliveryState.UNKNOWN): _give_up,
+    **{("fallback", state): fall_back for state in MAY_FALL_BACK},
 }
 
 
 def too_late(connection: Connection, city: City, row: Row, at: int) -> None:
-    """A due delivery whose ``send_before`` is over: it is held, and a person at the centre decides."""
+    """A due delivery that a person must take over: it is held, and somebody at the centre decides."""
     work = Casework.load(connection, city, row["case_no"], at, "hub")
+    _past_its_time(work, row)
+    work.save()
+
+
+def hand_over(connection: Connection, city: City, delivery: str, at: int) -> Change:
+    """A person takes over what could not be sent in time, although nobody could even try it (a breaker, a hold)."""
+    row = find_delivery(connection, city, delivery)
+    if row is None:
+        raise NotFoundHere(f"there is no delivery {delivery} here: check the id")
+    work = Casework.load(connection, city, row["case_no"], at, "hub")
+    if row["state"] == DeliveryState.DUE:
+        _past_its_time(work, row)
+    elif row["state"] == DeliveryState.HELD and row["cause"] != "deadline":
+        work.log("delivery", row["id"], row["state"], row["state"], cause="deadline")
+        connection.update(
+            "delivery", {"region": city.region, "id": delivery}, {"cause": "deadline", "error_code": "deadline"}
+        )
+        work.add_task("dead", row["step"], work.row["accepting_centre"], system=row["system"], delivery=delivery)
+    return work.save()
+
+
+def _past_its_time(work: Casework, row: Row) -> None:
     work.set_delivery(row, DeliveryState.HELD, "deadline", error_code="deadline")
     work.add_task("dead", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
-    work.save()
 
 
 QUEUE_CHUNK = 200
 """Deliveries of a queue that one unit moves: ten thousand in one unit would keep everybody else waiting for seconds."""
 
 
-def hold_lane(connection: Connection, city: City, system: str, reason: str, by: str, at: int) -> int:
-    """Hold a system's queue (``paused``, ``credentials`` ..): a chunk of what is due is held. Returns how many; again until 0."""
-    _set_hold(connection, city, system, reason, by, at)
-    return _move_queue(connection, city, system, DeliveryState.DUE, DeliveryState.HELD, reason, by, at)
+def lane_name(system: str, via: str = "") -> str:
+    """The name of a system's lane: its own for the sending channel, ``system/situation`` for a fallback."""
+    return f"{system}/{via}" if via else system
 
 
-def release_lane(connection: Connection, city: City, system: str, by: str, at: int) -> int:
+def hold_lane(connection: Connection, city: City, system: str, reason: str, by: str, at: int, via: str = "") -> int:
+    """Hold a system's queue (``paused``, ``credentials`` ..): a chunk of what is due is held. Returns how many; again until 0.
+
+    ``via`` here and below: the queue of a fallback channel.
+    """
+    _set_hold(connection, city, lane_name(system, via), reason, by, at)
+    return _move_queue(connection, city, (system, via), DeliveryState.DUE, DeliveryState.HELD, reason, by, at)
+
+
+def release_lane(connection: Connection, city: City, system: str, by: str, at: int, via: str = "") -> int:
     """Let a held queue go on: a chunk of it is due again. Returns how many; again until 0."""
-    _set_hold(connection, city, system, None, by, at)
-    return _move_queue(connection, city, system, DeliveryState.HELD, DeliveryState.DUE, "released", by, at)
+    _set_hold(connection, city, lane_name(system, via), None, by, at)
+    return _move_queue(connection, city, (system, via), DeliveryState.HELD, DeliveryState.DUE, "released", by, at)
 
 
-def hold_due(connection: Connection, city: City, system: str, reason: str, at: int) -> int:
+def hold_due(connection: Connection, city: City, system: str, reason: str, at: int, via: str = "") -> int:
     """Hold a chunk of what came due while the lane was held. Returns how many."""
-    return _move_queue(connection, city, system, DeliveryState.DUE, DeliveryState.HELD, reason, "hub", at)
+    return _move_queue(connection, city, (system, via), DeliveryState.DUE, DeliveryState.HELD, reason, "hub", at)
 
 
 def _set_hold(connection: Connection, city: City, system: str, reason: str | None, by: str, at: int) -> None:
@@ -132,7 +164,7 @@ def _set_hold(connection: Connection, city: City, system: str, reason: str | Non
 def _move_queue(
     connection: Connection,
     city: City,
-    system: str,
+    queue: tuple[str, str],
     old: DeliveryState,
     new: DeliveryState,
     cause: str,
@@ -140,9 +172,9 @@ def _move_queue(
     at: int,
 ) -> int:
     rows = connection.rows(
-        "SELECT * FROM delivery WHERE region = :region AND system = :system AND state = :state"
+        "SELECT * FROM delivery WHERE region = :region AND system = :system AND via = :via AND state = :state"
         " AND coalesce(cause, '') != 'deadline' ORDER BY next_at, id LIMIT :limit",
-        {"region": city.region, "system": system, "state": old.value, "limit": QUEUE_CHUNK},
+        {"region": city.region, "system": queue[0], "via": queue[1], "state": old.value, "limit": QUEUE_CHUNK},
     )
     for row in rows:
         work = Casework.load(connection, city, row["case_no"], at, by)

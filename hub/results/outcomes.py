@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from contracts.delivery import AwaitingReply, Completed, Lookup, NotFound, Outcome, Returned
-from contracts.errors import DeliveryError, OutcomeUnknownError, TemporaryError
+from contracts.errors import NEEDS_PAPER, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.records import record
+from contracts.situation import Situation
 from hub import batches, states
 from hub.city import City, milliseconds, moment
 from hub.journal import Chain
@@ -184,21 +185,28 @@ def error_code(result: object) -> str | None:
 
 
 def history(work: Casework, row: Row, *, enquiries: int = 0) -> History:
-    """What the retry rules look at."""
+    """What the retry rules look at. Only the channel of the last attempt can be asked, and only that one knows what it has."""
     facts = work.city.facts(row["system"])
     counted = work.connection.row(
-        "SELECT sum(state = 'bug') AS bugs FROM attempt WHERE region = :region AND delivery = :delivery",
-        {"region": work.city.region, "delivery": row["id"]},
+        "SELECT sum(a.state = 'bug') AS bugs, count(*) AS tries, min(a.situation) AS situation FROM attempt a"
+        " WHERE a.region = :region AND a.delivery = :delivery AND a.situation = (SELECT situation FROM attempt l"
+        " WHERE l.region = a.region AND l.delivery = a.delivery AND l.number = :last)",
+        {"region": work.city.region, "delivery": row["id"], "last": row["attempts"]},
     )
+    assert counted is not None
+    reached = facts.over(counted["situation"])
+    following = facts.over(row["via"])
     return History(
-        attempts=row["attempts"],
-        bugs=int(counted["bugs"] or 0) if counted else 0,
+        attempts=counted["tries"] if row["via"] else row["attempts"],
+        bugs=int(counted["bugs"] or 0),
         without_outcome=row["unfinished"],
         enquiries=enquiries,
         possible_duplicate=bool(row["possible_duplicate"]),
-        resend_is_safe=facts.resend_is_safe,
-        can_enquire=facts.can_enquire,
+        resend_is_safe=reached.resend_is_safe and reached.sending == following.sending,
+        can_enquire=reached.can_enquire,
         send_before=_send_before(row),
+        hand_over_at=moment(following.hand_over_at(row)),
+        via=row["via"],
     )
 
 
@@ -212,12 +220,26 @@ def _failed(work: Casework, row: Row, result: Result, state: AttemptState, plann
         return
     lost = isinstance(result, LostProcess)
     error = None if lost else result if isinstance(result, BaseException) else OutcomeUnknownError("wrong_type")
+    if isinstance(result, PermanentError) and result.code == NEEDS_PAPER and _goes_to_paper(work, row):
+        return
     known = history(work, row)
     columns: dict[str, Any] = {"error_code": error_code(result)}
     if not lost:
         columns["unfinished"] = 0
     following = planner.attempt(error, known, row["system"])
     _rest(work, row, following, columns)
+
+
+def _goes_to_paper(work: Casework, row: Row) -> bool:
+    """What the channel can never carry goes on a task sheet, where the system has paper to fall back to. Nothing has left."""
+    paper = Situation.PAPER.value
+    if row["via"] == paper or paper not in work.city.facts(row["system"]).fallbacks:
+        return False
+    work.log("channel", row["id"], row["via"] or None, paper, cause=NEEDS_PAPER)
+    columns: dict[str, Any] = {"via": paper, "next_at": work.at, "unfinished": 0, "batch": None}
+    work.set_delivery(row, DeliveryState.DUE, "temporary", error_code=NEEDS_PAPER, **columns)
+    cases.no_longer_instant_if_decider(work, row["step"])
+    return True
 
 
 def _dropped(work: Casework, row: Row) -> bool:
@@ -285,8 +307,7 @@ def lapsed(connection: Connection, city: City, delivery: str, planner: Planner, 
         work.set_delivery(
             row, DeliveryState.UNKNOWN, "overdue", error_code="overdue", lapsed_at=None, possible_duplicate=True
         )
-        facts = city.facts(row["system"])
-        if facts.sending == "api":
+        if _reached(work, row) == Situation.API:
             _rest(work, row, planner.attempt(OutcomeUnknownError("overdue"), history(work, row), row["system"]), {})
         else:
             _ask_person(work, row)
@@ -294,6 +315,15 @@ def lapsed(connection: Connection, city: City, delivery: str, planner: Planner, 
         connection.update("delivery", {"region": city.region, "id": delivery}, {"lapsed_at": None})
         _ask_person(work, row)
     return work.save()
+
+
+def _reached(work: Casework, row: Row) -> str:
+    """The situation of the last attempt: nobody else can be asked why no answer came."""
+    found = work.connection.row(
+        "SELECT situation FROM attempt WHERE region = :region AND delivery = :delivery AND number = :number",
+        {"region": work.city.region, "delivery": row["id"], "number": row["attempts"]},
+    )
+    return str(found["situation"]) if found else ""
 
 
 def enquired(

@@ -12,6 +12,8 @@ from hub.results.casework import Casework
 from hub.results.errors import NotAllowed, NotFoundHere
 from hub.store.connection import Connection, Row
 
+VOID = "this sheet is void: its message went another way; put it aside"
+
 
 def issue_sheet(work: Casework, delivery: Row, content: TaskSheet) -> None:
     """Give a delivery its sheet and its task. The same delivery keeps its number; another content is a new version."""
@@ -37,9 +39,10 @@ def issue_sheet(work: Casework, delivery: Row, content: TaskSheet) -> None:
         work.log("sheet", number, None, "1", delivery=delivery["id"])
     else:
         number = found["number"]
-        if found["content_hash"] != digest:
+        if found["content_hash"] != digest or found["voided_at"] is not None:
             changes = {
                 "version": found["version"] + 1,
+                "voided_at": None,
                 "content_hash": digest,
                 "sealed_content": work.key.seal(body, "sheet"),
             }
@@ -73,8 +76,10 @@ class Print:
 
 
 def count_print(connection: Connection, city: City, number: str, at: int, by: str) -> Print:
-    """Count a print before it leaves the house: a lost one is printed again and marked, never unknown."""
+    """Count a print before it leaves the house: a lost one is printed again and marked, never unknown. Raises NotAllowed for a void one."""
     row = find_sheet(connection, city, number)
+    if row["voided_at"] is not None:
+        raise NotAllowed(VOID)
     work = Casework.load(connection, city, row["case_no"], at, by)
     row["prints"] += 1
     connection.update("sheet", {"region": city.region, "number": number}, {"prints": row["prints"]})
@@ -86,7 +91,9 @@ def count_print(connection: Connection, city: City, number: str, at: int, by: st
 
 
 def prove(city: City, row: Row, code: str | None, number: str | None, version: int | None) -> None:
-    """Refuse a forged, outdated or unidentified sheet. Raises NotAllowed."""
+    """Refuse a void, forged, outdated or unidentified sheet. Raises NotAllowed."""
+    if row["voided_at"] is not None:
+        raise NotAllowed(VOID)
     if code is not None:
         try:
             read = parse_sheet_code(code)

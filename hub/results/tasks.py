@@ -44,7 +44,8 @@ def complete(
     at: int,
     outcome: Outcome | DeliveryError | None,
 ) -> Change:
-    """End a task. ``outcome`` is what the sheet's gateway made of the ticked box. Verdicts: applied, duplicate, to_confirm.
+    """End a task. ``outcome`` is what the sheet's gateway made of the ticked box. Verdicts: applied, duplicate, to_confirm, contradiction (a late
+    sheet that says something else than what came another way).
 
     Raises NotFoundHere, NotAllowed (guards, forged or outdated sheet), Overtaken (somebody else did it).
     """
@@ -54,6 +55,9 @@ def complete(
         return work.save("duplicate")
     if row["kind"] == "sheet":
         prove(city, find_sheet(connection, city, row["sheet_no"]), told.sheet_code, told.sheet_no, told.sheet_version)
+    if row["state"] == TaskState.OBSOLETE and row["kind"] == "sheet" and _contradicts(work, row, outcome):
+        _sheet(work, row, told, outcome)
+        return work.save("contradiction")
     if row["state"] not in OPEN:
         by = row["assigned_to"] if row["state"] == TaskState.COMPLETED else None
         raise Overtaken(by or "the hub", moment(row["completed_at"]))
@@ -73,6 +77,19 @@ def complete(
     work.set_task(row, TaskState.COMPLETED, completion=told.id, assigned_to=told.by, sealed_completion=body)
     _ENDINGS.get(row["kind"], _centre_step)(work, row, told, outcome)
     return work.save()
+
+
+def _contradicts(work: Casework, row: Row, outcome: Outcome | DeliveryError | None) -> bool:
+    """Whether a sheet that came too late says something else than what counts: a person must hear of both."""
+    key = {"region": work.city.region, "delivery": row["delivery"]}
+    counted = work.connection.row(
+        "SELECT kind FROM reply WHERE region = :region AND delivery = :delivery AND verdict = 'applied'"
+        " AND kind IN ('done', 'granted', 'refused', 'returned') ORDER BY recorded_at DESC LIMIT 1",
+        key,
+    )
+    if counted is None or not isinstance(outcome, Completed | Returned):
+        return False
+    return bool(counted["kind"] != (outcome.decision.value if isinstance(outcome, Completed) else "returned"))
 
 
 def _needs_second(row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> bool:

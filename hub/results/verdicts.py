@@ -185,7 +185,7 @@ def _acknowledged(work: Casework, row: Row, outcome: AwaitingReply, cause: str) 
 
 def waiting_columns(work: Casework, row: Row, outcome: AwaitingReply) -> dict[str, Any]:
     """When to look again: at the next poll, or when the time to answer is over, whichever comes first."""
-    facts = work.city.facts(row["system"])
+    facts = work.city.facts(row["system"]).over(row["via"])
     moments = [milliseconds(outcome.next_poll_at)] if outcome.next_poll_at else []
     if facts.reply_within_ms is not None:
         asked = row["created_at"] if row["state"] == DeliveryState.WAITING else work.at

@@ -162,11 +162,39 @@ def open_dates(connection: Connection, region: str) -> int:
     return int(row["number"]) if row else 0
 
 
+def running_late(connection: Connection, region: str, system: str, before: int, limit: int) -> list[Row]:
+    """Deliveries of a system that wait to be sent and whose date (ms) is before ``before``, nearest first."""
+    return connection.rows(
+        # A state each, as literals: so that both parts can use the small indexes of what waits.
+        "SELECT * FROM delivery WHERE region = :region AND system = :system AND state = 'due' AND send_before < :before"
+        " UNION ALL SELECT * FROM delivery WHERE region = :region AND system = :system AND state = 'held'"
+        " AND coalesce(cause, '') != 'deadline' AND send_before < :before ORDER BY send_before LIMIT :limit",
+        {"region": region, "system": system, "before": before, "limit": limit},
+    )
+
+
+def by_sending_channel(
+    connection: Connection, region: str, system: str, states: tuple[str, ...], due_before: int | None, limit: int
+) -> list[str]:
+    """Ids of deliveries in ``states`` that go by the sending channel, oldest first; ``due_before`` (ms): only those with a date before."""
+    named = {f"state{number}": state for number, state in enumerate(states)}
+    dated = " AND due_at IS NOT NULL AND due_at < :due_before" if due_before is not None else ""
+    rows = connection.rows(
+        "SELECT id FROM delivery WHERE region = :region AND system = :system AND via = ''"  # noqa: S608 - constant parts
+        f" AND state IN ({', '.join(f':{name}' for name in named)}) AND coalesce(cause, '') NOT IN ('paused', 'deadline'){dated}"
+        " ORDER BY id LIMIT :limit",
+        {"region": region, "system": system, "due_before": due_before, "limit": limit, **named},
+    )
+    return [row["id"] for row in rows]
+
+
 def delivery_row(connection: Connection, region: str, delivery: str) -> Row | None:
-    """A delivery as a gateway needs it: with item, accepting centre and key of its case; without its stored payload."""
+    """A delivery as a gateway needs it: with item, accepting centre and key of its case, and the situation of its last
+    attempt; without its stored payload."""
     return connection.row(
-        "SELECT delivery.*, case_file.item, case_file.item_version, case_file.accepting_centre, case_file.sealed_key"
-        " FROM delivery JOIN case_file ON case_file.region = delivery.region AND case_file.case_no = delivery.case_no"
+        "SELECT delivery.*, case_file.item, case_file.item_version, case_file.accepting_centre, case_file.sealed_key,"
+        " (SELECT situation FROM attempt WHERE attempt.region = delivery.region AND attempt.delivery = delivery.id"
+        " AND attempt.number = delivery.attempts) AS reached FROM delivery JOIN case_file ON case_file.region = delivery.region AND case_file.case_no = delivery.case_no"
         " WHERE delivery.region = :region AND delivery.id = :id",
         {"region": region, "id": delivery},
     )

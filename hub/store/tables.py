@@ -4,12 +4,17 @@ Times are integers: milliseconds since 1970-01-01 UTC. Columns of type bytes nam
 case's own key; what is not sealed holds ids, codes and times only, never personal data.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, String, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 
 def _time(optional: bool = False) -> Column[int]:
     return Column(BigInteger, nullable=optional)
+
+
+def _text() -> Column[str]:
+    """A text that is empty where code of an earlier release writes the row."""
+    return Column(String, nullable=False, server_default="")
 
 
 def _bytes(optional: bool = False) -> Column[bytes]:
@@ -155,7 +160,8 @@ class CaseStep(SQLModel, table=True):
 class DeliveryRow(SQLModel, table=True):
     """A delivery. ``fence`` grows with every claim: what was begun under an older fence has no effect any more.
 
-    ``lapsed_at`` is when something is due while it waits: an enquiry, or the end of the time to answer.
+    ``lapsed_at`` is when something is due while it waits: an enquiry, or the end of the time to answer. ``via``: the situation
+    of the fallback channel it goes by; empty: by its system's sending channel, whichever that is then.
     """
 
     __tablename__ = "delivery"
@@ -180,6 +186,7 @@ class DeliveryRow(SQLModel, table=True):
     claimed_by: str | None = None
     lease_until: int | None = Field(default=None, sa_column=_time(optional=True))
     batch: str | None = None
+    via: str = Field(default="", sa_column=_text())
     error_code: str | None = None
     department_ref: str | None = None
     lapsed_at: int | None = Field(default=None, sa_column=_time(optional=True))
@@ -309,7 +316,10 @@ class Task(SQLModel, table=True):
 
 
 class Sheet(SQLModel, table=True):
-    """A task sheet 交办单: one number a delivery; a changed content is a new version of the same number."""
+    """A task sheet 交办单: one number a delivery; a changed content is a new version of the same number.
+
+    ``voided_at``: its delivery was handed back to another channel; issued again, it gets a new version.
+    """
 
     __tablename__ = "sheet"
     region: str = Field(primary_key=True)
@@ -319,6 +329,7 @@ class Sheet(SQLModel, table=True):
     case_no: str
     content_hash: str
     prints: int = 0
+    voided_at: int | None = Field(default=None, sa_column=_time(optional=True))
     sealed_content: bytes = Field(sa_column=_bytes())
     __table_args__ = (UniqueConstraint("region", "delivery"),)
 

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from contracts.delivery import Lookup
 from contracts.errors import CredentialsError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.situation import OpeningHours
+from hub import clock
+from hub.clock import calendar
 from hub.retry import ErrorClass, History, Next, Policy, Why, after_attempt, after_enquiry, backoff_seconds, classify
 from hub.states import DeliveryState, Machine, check
 
@@ -50,6 +53,7 @@ def history(
     enquiries: int = 0,
     possible_duplicate: bool = False,
     send_before: datetime = FAR,
+    hand_over_at: datetime | None = None,
 ) -> History:
     return History(
         attempts=attempts,
@@ -60,6 +64,7 @@ def history(
         resend_is_safe=resend_is_safe,
         can_enquire=can_enquire,
         send_before=send_before,
+        hand_over_at=hand_over_at,
     )
 
 
@@ -77,6 +82,7 @@ HISTORIES = st.builds(
     enquiries=st.integers(0, 40),
     possible_duplicate=st.booleans(),
     send_before=st.datetimes(datetime(2026, 3, 1), datetime(2026, 3, 5), timezones=st.just(UTC)),  # noqa: DTZ001
+    hand_over_at=st.none() | st.datetimes(datetime(2026, 2, 27), datetime(2026, 3, 5), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 FOUND = st.sampled_from(
     [*Lookup, TemporaryError("refused"), OutcomeUnknownError("timeout"), CredentialsError("http_401")]
@@ -229,6 +235,29 @@ def test_a_person_gets_it_before_the_deadline_and_not_after() -> None:
     assert (unknown.state, unknown.why, unknown.at) == (DeliveryState.UNKNOWN, Why.DEADLINE, None)
 
 
+def test_a_person_has_the_declared_time_before_the_deadline() -> None:
+    end = NOW + timedelta(days=3)
+    late = history(attempts=11, send_before=end, hand_over_at=end - timedelta(days=3))
+    assert after(TemporaryError("http_503"), late).why is Why.DEADLINE
+    assert after(OutcomeUnknownError("timeout"), late).why is Why.DEADLINE
+    with_time = history(attempts=11, send_before=end, hand_over_at=end - timedelta(days=2))
+    assert after(TemporaryError("http_503"), with_time).state is DeliveryState.DUE
+
+
+def test_a_wait_that_would_end_too_late_is_shortened_to_one_more_try() -> None:
+    soon = NOW + timedelta(minutes=10)
+    found = [after(TemporaryError("http_503"), history(attempts=11, send_before=soon), seed) for seed in range(50)]
+    assert {one.state for one in found} == {DeliveryState.DUE}, "half an hour was the usual wait"
+    assert all(one.at is not None and one.at < soon for one in found)
+
+
+def test_what_the_department_asked_for_is_never_shortened() -> None:
+    soon = NOW + timedelta(minutes=10)
+    found = after(TemporaryError("http_429", retry_after=590), history(send_before=soon))
+    assert found.at is None or found.at >= NOW + timedelta(seconds=590)
+    assert after(TemporaryError("http_429", retry_after=601), history(send_before=soon)).why is Why.DEADLINE
+
+
 def test_asking_goes_on_after_the_deadline_for_sending() -> None:
     found = after(OutcomeUnknownError("timeout"), history(can_enquire=True, send_before=NOW - timedelta(days=1)))
     assert found.why is Why.ENQUIRE
@@ -270,9 +299,32 @@ def test_nothing_is_ever_sent_at_or_after_its_deadline(error: Exception | None, 
     found = after(error, past, seed)
     if found.state is DeliveryState.DUE:
         assert found.at is not None
-        assert NOW <= found.at < past.send_before
+        assert NOW <= found.at < past.last_moment <= past.send_before
         assert found.at - NOW <= timedelta(seconds=1800 + 3600)
         assert past.attempts < 12
+
+
+@settings(deadline=None)
+@given(HISTORIES, st.integers(), st.integers(0, 23), st.integers(1, 12))
+def test_a_try_is_always_within_the_opening_hours_and_before_somebody_takes_over(
+    past: History, seed: int, opens: int, hours: int
+) -> None:
+    table = calendar("Asia/Shanghai", {})
+    window = OpeningHours(days="daily", start=f"{opens:02}:00", end=f"{(opens + hours) % 24:02}:00")
+
+    def next_open(at: datetime) -> datetime:
+        return clock.next_open(at, window, table)
+
+    found = after_attempt(TemporaryError("refused"), past, NOW, random.Random(seed), next_open=next_open)
+    if found.at is not None:
+        assert next_open(found.at) == found.at
+        assert found.at < past.last_moment
+
+
+@settings(deadline=None)
+@given(HISTORIES, st.integers(), st.sampled_from([PermanentError("http_422"), DuplicateError("03")]))
+def test_a_permanent_error_never_spends_another_try(past: History, seed: int, error: PermanentError) -> None:
+    assert after(error, past, seed).state is not DeliveryState.DUE
 
 
 @settings(deadline=None)
