@@ -102,6 +102,7 @@ CALENDAR_END = Gauge(
 STORE_FAILED = Gauge(
     "onedoor_store_failed", "1 after a failed sync or a damaged page: no writes until a restart.", registry=REGISTRY
 )
+CLOCK_JUMPS = Counter("onedoor_clock_jumps_total", "Times that somebody set the wall clock.", registry=REGISTRY)
 LOG_LINES_DROPPED = Counter(
     "onedoor_log_lines_dropped_total", "Log lines lost because nobody took them.", registry=REGISTRY
 )

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     correction_days: int = 30
     breaker_failures: int = 5
     breaker_seconds: float = 30.0
+    integrity_hours: float = 24.0
     systems: Mapping[str, Mapping[str, Mapping[str, JsonValue]]] = {}
 
     @classmethod

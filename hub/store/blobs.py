@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from hub.keys import Keys
+from hub.store.connection import StoreUnavailable
 
 
 class Blobs:
@@ -20,19 +21,26 @@ class Blobs:
         self._keys = keys
 
     def put(self, content: bytes) -> str:
-        """Store and sync; returns the key. Call it before the row that names the key is committed. Blocks."""
+        """Store and sync; returns the key. Call it before the row that names the key is committed. Blocks.
+
+        Raises StoreUnavailable when the disk takes no file (full, read-only, failing).
+        """
         key = self._keys.blob_name(content)
         path = self._path(key)
-        if path.exists():
-            _sync_folder(path.parent)  # whoever put it there may not have come so far yet
-            return key
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(self._keys.seal_blob(content))
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
-        _sync_folder(path.parent)
+        try:
+            if path.exists():
+                _sync_folder(path.parent)  # whoever put it there may not have come so far yet
+                return key
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(self._keys.seal_blob(content))
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise StoreUnavailable(f"the folder of stored files takes none now: {error.strerror}") from error
         return key
 
     def get(self, key: str) -> bytes:

@@ -17,8 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import structlog
+
 from contracts.crash_points import crash_point
 from hub.store.connection import Connection, StoreUnavailable
+
+log = structlog.get_logger("onedoor.store")
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
@@ -72,6 +76,12 @@ class Writer:
         """Whether a sync failed: nothing will be written any more."""
         return self._failed is not None
 
+    def fail(self, why: str) -> None:
+        """Write nothing any more. ``why`` is what everybody hears who asks for a write."""
+        if self._failed is None:
+            self._failed = why
+            log.critical("store_failed", why=why)
+
     def waiting(self) -> int:
         """Units that wait now."""
         return len(self._jobs)
@@ -116,22 +126,38 @@ class Writer:
         self._connection.run("SAVEPOINT unit")
         try:
             job.result = job.unit(self._connection)
-        except sqlite3.OperationalError:
-            raise
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) or is_fatal(error):
+                raise
+            job.error = error
+            self._connection.run("ROLLBACK TO unit")
         except BaseException as error:  # noqa: BLE001 - a unit's own error concerns that unit alone
             job.error = error
             self._connection.run("ROLLBACK TO unit")
         self._connection.run("RELEASE unit")
 
     def _fail(self, group: list[_Job[Any]], error: BaseException) -> None:
-        if not group and self._jobs:
-            group.append(self._jobs.popleft())  # no transaction began: the first in the row hears why
-        if isinstance(error, sqlite3.OperationalError) and "disk I/O" in str(error):
-            self._failed = "the disk failed to sync: the hub takes no writes until it is restarted"
+        if not group:  # no transaction began: everybody in the row hears why, none waits for the next try to fail
+            group.extend(self._jobs)
+            self._jobs.clear()
+        if is_fatal(error):
+            self.fail("a sync failed or the database is damaged: the hub takes no writes until it is restarted")
         with contextlib.suppress(sqlite3.Error):  # it has rolled back by itself (disk full), or nothing had begun
             self._connection.run("ROLLBACK")
         for job in group:
             job.error = _unavailable(error)
+
+
+_FATAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether the file itself cannot be relied on any more: a failed read, write or sync, a page that makes no sense.
+
+    A full disk and a lock are none of these: they pass.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, sqlite3.Error) and code & 0xFF in _FATAL  # the low byte: the rest tells the kind of it
 
 
 def _unavailable(error: BaseException) -> BaseException:
