@@ -126,6 +126,12 @@ class Port:
         """The elements that can hold fields of an operation's answer."""
         return _names(self._operations[operation].output.body)
 
+    def elements(self, operation: str, *, reply: bool) -> Mapping[str, Any]:
+        """zeep's elements of a message that can hold fields, by name, in the order of the WSDL."""
+        body = self._operations[operation].output.body if reply else self._operations[operation].input.body
+        found, holder = dict(_elements(body)), _holder(body)
+        return found if holder is None else dict(_elements(found[holder]))
+
     def soap_action(self, operation: str) -> str:
         """The SOAPAction; blank where the WSDL gives none."""
         return str(self._operations[operation].soapaction or "")

@@ -1,0 +1,163 @@
+"""An OpenAPI document, as far as a new plugin needs it: the operations that take a JSON object.
+
+References are followed within the document only; nothing is fetched.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adapters.contract_outline import Outline, OutlineField, OutlineOperation, OutlineRefused
+from contracts.catalogue import FieldType
+
+_METHODS = ("post", "put", "patch")
+_DEEPEST = 12
+_TYPES: Mapping[tuple[str, str], FieldType] = {
+    ("integer", ""): "int",
+    ("number", ""): "decimal",
+    ("boolean", ""): "bool",
+    ("string", "date"): "date",
+}
+
+
+def outline(file: Path) -> Outline:
+    """Operations of POST, PUT and PATCH. Raises OutlineRefused."""
+    text = file.read_text(encoding="utf-8-sig")
+    try:
+        document = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise OutlineRefused(f"{file.name} is neither JSON nor YAML that can be read") from error
+    if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
+        raise OutlineRefused(f"{file.name} is no OpenAPI document: it has no paths")
+    read = _Document(file.name, document)
+    operations = tuple(read.operations())
+    info = document.get("info") or {}
+    return Outline(
+        protocol="rest",
+        title=str(info.get("title") or file.stem),
+        base_path=_base_path(document),
+        operations=operations,
+        facts={"auth": _auth(document)},
+    )
+
+
+def _base_path(document: Mapping[str, Any]) -> str:
+    servers = document.get("servers") or [{}]
+    url = str(servers[0].get("url", "")) if isinstance(servers[0], dict) else ""
+    path = re.sub(r"^[a-z]+://[^/]*", "", url) or str(document.get("basePath") or "")
+    return path.rstrip("/")
+
+
+def _auth(document: Mapping[str, Any]) -> str:
+    """``bearer``, ``api_key``, ``oauth2`` or ``none``: the first scheme that the document names."""
+    schemes = (document.get("components") or {}).get("securitySchemes") or document.get("securityDefinitions") or {}
+    for scheme in schemes.values():
+        kind, name = str(scheme.get("type", "")), str(scheme.get("scheme", ""))
+        if kind == "http" and name == "bearer":
+            return "bearer"
+        if kind == "apiKey" and scheme.get("in") == "header":
+            return "api_key"
+        if kind == "oauth2":
+            return "oauth2"
+    return "none"
+
+
+class _Document:
+    def __init__(self, name: str, root: Mapping[str, Any]) -> None:
+        self._name = name
+        self._root = root
+
+    def operations(self) -> Iterator[OutlineOperation]:
+        for path, item in self._root["paths"].items():
+            for method in _METHODS:
+                declared = self._followed((item or {}).get(method))
+                body = self._json(self._followed(declared.get("requestBody"))) or self._body_of_2(declared)
+                if body:
+                    yield OutlineOperation(
+                        name=str(declared.get("operationId") or path.strip("/").replace("/", "_") or method),
+                        label=str(declared.get("summary") or ""),
+                        method=method.upper(),
+                        path=str(path),
+                        request=tuple(self._fields(body)),
+                        reply=tuple(self._fields(self._answer(declared))),
+                        later="202" in (declared.get("responses") or {}),
+                    )
+
+    def _answer(self, declared: Mapping[str, Any]) -> Mapping[str, Any]:
+        responses = declared.get("responses") or {}
+        for status in ("200", "201", "202", "default"):
+            found = self._followed(responses.get(status))
+            schema = self._json(found) or self._followed(found.get("schema"))
+            if schema:
+                return schema
+        return {}
+
+    def _body_of_2(self, declared: Mapping[str, Any]) -> Mapping[str, Any]:
+        for parameter in declared.get("parameters") or ():
+            found = self._followed(parameter)
+            if found.get("in") == "body":
+                return self._followed(found.get("schema"))
+        return {}
+
+    def _json(self, holder: Mapping[str, Any]) -> Mapping[str, Any]:
+        for media, content in (holder.get("content") or {}).items():
+            if "json" in media:
+                return self._followed((content or {}).get("schema"))
+        return {}
+
+    def _followed(self, found: Any, depth: int = 0) -> Mapping[str, Any]:
+        """The object itself, behind any references. Raises OutlineRefused for one that leads out of the document."""
+        if not isinstance(found, dict):
+            return {}
+        reference = found.get("$ref")
+        if reference is None:
+            return found
+        if not isinstance(reference, str) or not reference.startswith("#/") or depth > _DEEPEST:
+            raise OutlineRefused(f"{self._name} refers to {reference}: put that into the document itself")
+        place: Any = self._root
+        for part in reference[2:].split("/"):
+            place = place.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(place, dict) else None
+        return self._followed(place, depth + 1)
+
+    def _fields(self, schema: Mapping[str, Any], depth: int = 0) -> Iterator[OutlineField]:
+        """The properties of an object, those of ``allOf`` included."""
+        if depth > _DEEPEST:
+            return
+        for part in schema.get("allOf") or ():
+            yield from self._fields(self._followed(part), depth + 1)
+        required = schema.get("required") or ()
+        for name, declared in (schema.get("properties") or {}).items():
+            yield self._field(str(name), self._followed(declared), name in required, depth)
+
+    def _field(self, name: str, declared: Mapping[str, Any], required: bool, depth: int) -> OutlineField:
+        kind, codes, columns = self._type(declared, depth)
+        length = declared.get("maxLength")
+        return OutlineField(
+            name=name,
+            type=kind,
+            required=required,
+            label=str(declared.get("description") or declared.get("title") or ""),
+            max_length=length if isinstance(length, int) else None,
+            codes=codes,
+            columns=columns,
+        )
+
+    def _type(
+        self, declared: Mapping[str, Any], depth: int
+    ) -> tuple[FieldType, tuple[str, ...], tuple[OutlineField, ...]]:
+        named = declared.get("type")
+        kinds = [one for one in (named if isinstance(named, list) else [named]) if one != "null"]
+        kind = str(kinds[0]) if kinds and kinds[0] else "string"
+        if declared.get("enum"):
+            return "code", tuple(str(one) for one in declared["enum"] if one is not None), ()
+        if kind == "array":
+            items = self._followed(declared.get("items"))
+            columns = tuple(self._fields(items, depth + 1))
+            return ("table", (), columns) if columns else ("codes", (), ())
+        if kind == "object" or "properties" in declared:
+            return "object", (), ()
+        return _TYPES.get((kind, str(declared.get("format") or "") if kind == "string" else ""), "string"), (), ()

@@ -1,0 +1,88 @@
+"""A WSDL as a new plugin needs it: the port whose version and style we speak, and the elements of its messages."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lxml import etree
+
+from adapters.contract_outline import Outline, OutlineField, OutlineOperation, OutlineRefused
+from adapters.soap_table import SoapTable
+from adapters.soap_wsdl import Bundle, Port, WsdlError, declared, read_port
+from contracts.catalogue import FieldType
+
+_VERSIONS = ("1.2", "1.1")
+_STYLES = ("document/literal", "rpc/literal", "rpc/encoded")
+
+_TYPES: Mapping[str, FieldType] = {
+    "boolean": "bool",
+    "date": "date",
+    "gYearMonth": "month",
+    "decimal": "decimal",
+    "double": "decimal",
+    "float": "decimal",
+    **dict.fromkeys(
+        ("int", "integer", "long", "short", "byte", "nonNegativeInteger", "positiveInteger", "unsignedInt"), "int"
+    ),
+}
+
+
+def outline(file: Path) -> Outline:
+    """Every operation of the first port that fits, SOAP 1.2 before 1.1 and literal before encoded. Raises OutlineRefused."""
+    bundle = Bundle(path=file.resolve())
+    table, port = _port(bundle)
+    operations = tuple(
+        OutlineOperation(
+            name=name,
+            request=tuple(_fields(port.elements(name, reply=False))),
+            reply=tuple(_fields(port.elements(name, reply=True))),
+        )
+        for name in sorted(port.names)
+    )
+    facts = {"soap_version": table.soap_version, "style": table.style}
+    return Outline(protocol="soap", title=file.stem, base_path=_address(bundle), operations=operations, facts=facts)
+
+
+def _port(bundle: Bundle) -> tuple[SoapTable, Port]:
+    why = "it has no port that speaks SOAP"
+    for version in _VERSIONS:
+        for style in _STYLES:
+            table = SoapTable.model_validate(
+                {"base_path": "", "wsdl": bundle.path.name, "soap_version": version, "style": style}
+            )
+            try:
+                declared(bundle, table)
+                return table, read_port(bundle, table)
+            except WsdlError as error:
+                why = str(error)
+    raise OutlineRefused(f"{bundle.path.name} cannot be used: {why}")
+
+
+def _fields(elements: Mapping[str, Any], depth: int = 0) -> Iterator[OutlineField]:
+    for name, element in elements.items():
+        inner = dict(getattr(element.type, "elements", ()))
+        if len(inner) == 1 and next(iter(inner.values())).accepts_multiple:
+            inner = dict(getattr(next(iter(inner.values())).type, "elements", ()))
+        rows = tuple(_fields(inner, depth + 1)) if inner and depth < 1 else ()
+        kind: FieldType = "table" if rows else _TYPES.get(_base(element.type), "string")
+        required = not element.is_optional and not element.nillable
+        yield OutlineField(name=name, type=kind, required=required, columns=rows, codes=())
+
+
+def _base(kind: Any) -> str:
+    """The name of the XML Schema type that a simple type comes down to."""
+    name = str(getattr(getattr(kind, "qname", None), "localname", "") or "")
+    builtin = getattr(kind, "_default_qname", None)
+    if name in _TYPES or builtin is None:
+        return name
+    return str(builtin.localname)
+
+
+def _address(bundle: Bundle) -> str:
+    root = etree.fromstring(bundle.load(str(bundle.path)), etree.XMLParser(resolve_entities=False, no_network=True))
+    for node in root.iter("{*}address"):
+        path = str(urlsplit(node.get("location", "")).path).rstrip("/")
+        if path:
+            return path
+    return ""

@@ -1,0 +1,290 @@
+"""A new department on paper: everything that its files say, from a contract file or from nothing but its situation."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from adapters.contract_outline import Outline, OutlineField, OutlineOperation
+from contracts.catalogue import FieldType
+from contracts.errors import OnedoorError
+from contracts.records import record
+from contracts.site_files import PROTOCOLS
+from contracts.situation import Situation
+from plugins.scaffold.matching import meaning_of, reference_of, result_of, snake, source_of
+
+
+class DraftRefused(OnedoorError):
+    """A department that cannot be written like this; the text says what can."""
+
+
+@record
+class DraftField:
+    """A field of a request or an answer. ``source``: None in an answer; ``decide``: a person must look at it."""
+
+    name: str
+    type: FieldType
+    label: str
+    required: bool = False
+    source: str | None = None
+    decide: bool = False
+    max_length: int | None = None
+    width_bytes: int | None = None
+    code_list: str | None = None
+    columns: Sequence["DraftField"] = ()
+
+
+@record
+class DraftCode:
+    """A result code. ``decide``: its meaning is a guess."""
+
+    code: str
+    outcome: str
+    name_zh: str
+    name_en: str
+    decide: bool = False
+
+
+@record
+class DraftOperation:
+    """An operation with the item that calls it."""
+
+    key: str
+    item: str
+    name: str
+    label: str
+    method: str
+    path: str
+    later: bool
+    request: Sequence[DraftField]
+    reply: Sequence[DraftField]
+
+    @property
+    def asked(self) -> Sequence[DraftField]:
+        """What the item's form must ask for."""
+        return [one for one in self.request if one.source is not None and one.source.startswith("form.")]
+
+
+@record
+class Draft:
+    """A whole department. ``protocol``: rest, soap, file_drop or paper; ``facts``: for the channel's table.
+
+    ``enquiry``: an operation that takes nothing but the delivery id; ``left_out``: those that cannot be deliveries.
+    """
+
+    name: str
+    code: str
+    title: str
+    situation: Situation
+    protocol: str
+    base_path: str
+    result_field: str
+    reference: tuple[str, str] | None
+    codes: Sequence[DraftCode]
+    operations: Sequence[DraftOperation]
+    lists: Mapping[str, Sequence[str]]
+    facts: Mapping[str, str]
+    enquiry: str | None = None
+    left_out: Sequence[str] = ()
+
+    @property
+    def system(self) -> str:
+        """The key of the system."""
+        return f"{self.code}-{self.name.replace('_', '-')}"
+
+
+_FIRST = OutlineOperation(
+    name="apply",
+    label="办理",
+    path="/apply",
+    request=(
+        OutlineField(name="applicant_name", required=True, label="申请人姓名", max_length=50, width_bytes=100),
+        OutlineField(name="applicant_id_no", required=True, label="证件号码", max_length=30, width_bytes=30),
+    ),
+    reply=(
+        OutlineField(name="decision_no", label="决定文号", width_bytes=40),
+        OutlineField(name="reason", label="理由", width_bytes=100),
+    ),
+)
+"""What every department can begin with: who applies; answered by a number and a reason."""
+
+_CODES: Mapping[str, Sequence[DraftCode]] = {
+    "paper": (
+        DraftCode(code="A", outcome="completed.granted", name_zh="同意", name_en="agreed"),
+        DraftCode(code="B", outcome="completed.refused", name_zh="不同意", name_en="not agreed"),
+        DraftCode(code="C", outcome="returned", name_zh="补正", name_en="papers missing"),
+        DraftCode(code="D", outcome="returned", name_zh="退回", name_en="returned"),
+        DraftCode(
+            code="E", outcome="temporary", name_zh="交办单遗失或污损,补打", name_en="sheet lost or spoilt, print again"
+        ),
+        DraftCode(code="F", outcome="permanent", name_zh="不属本部门", name_en="not this department"),
+    ),
+    "file_drop": (
+        DraftCode(code="00", outcome="completed.granted", name_zh="核准", name_en="approved"),
+        DraftCode(code="10", outcome="completed.refused", name_zh="不予核准", name_en="refused"),
+        DraftCode(code="20", outcome="returned", name_zh="退回补材料", name_en="returned for papers"),
+        DraftCode(code="01", outcome="permanent", name_zh="格式错误", name_en="format error"),
+        DraftCode(code="99", outcome="temporary", name_zh="其他,可重报", name_en="other, may be sent again"),
+    ),
+    "api": (
+        DraftCode(code="GRANTED", outcome="completed.granted", name_zh="准予", name_en="granted"),
+        DraftCode(code="REFUSED", outcome="completed.refused", name_zh="不予", name_en="refused"),
+        DraftCode(code="RETURNED", outcome="returned", name_zh="退回补材料", name_en="returned for papers"),
+        DraftCode(code="BUSY", outcome="temporary", name_zh="系统繁忙", name_en="busy"),
+        DraftCode(code="INVALID", outcome="permanent", name_zh="数据有误", name_en="invalid data"),
+    ),
+}
+
+
+def draft(name: str, situation: Situation, outline: Outline | None, taken: frozenset[str]) -> Draft:
+    """The department ``name``. ``taken``: department codes that the site has. Raises DraftRefused."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{1,30}", name):
+        raise DraftRefused(
+            f"{name}: a name is a folder and a Python word: small letters, digits and _, such as water_supply"
+        )
+    code = _code(name, taken)
+    protocol = _protocol(situation, outline)
+    outlined = outline.operations if outline else (_FIRST,)
+    lists: dict[str, Sequence[str]] = {}
+    result = next(filter(None, (result_of(one.reply) for one in outlined)), None)
+    reference = next(filter(None, (reference_of(one.request, one.reply) for one in outlined)), None)
+    aside = {result.name if result else "", *(reference or ())}
+    enquiry = next(
+        (one.name for one in outlined if reference and [f.name for f in one.request] == [reference[0]]), None
+    )
+    usable = [one for one in outlined if one.name != enquiry and _carries(one, reference, result)]
+    if not usable or (outline is not None and protocol != "paper" and result is None):
+        raise DraftRefused(
+            "no field of its answers says how it went, so none could be believed: name one result_code in the contract"
+            " file; where one text travels inside another, begin without --from and see the page on SOAP"
+        )
+    return Draft(
+        name=name,
+        code=code,
+        title=outline.title if outline else name.replace("_", " "),
+        situation=situation,
+        protocol=protocol,
+        base_path=outline.base_path if outline else f"/{name}",
+        result_field=result.name if result else ("JGDM" if protocol in ("soap", "file_drop") else "result_code"),
+        reference=reference,
+        codes=_codes(situation, result),
+        operations=tuple(
+            _operation(one, number, code, situation, aside, lists, name) for number, one in enumerate(usable, 1)
+        ),
+        enquiry=enquiry,
+        left_out=tuple(one.name for one in outlined if one not in usable and one.name != enquiry),
+        lists=lists,
+        facts={key: str(value) for key, value in (outline.facts if outline else {}).items()},
+    )
+
+
+def _carries(operation: OutlineOperation, reference: tuple[str, str] | None, result: OutlineField | None) -> bool:
+    """Whether an operation has the fields that the others prove themselves with."""
+    told = {one.name for one in operation.reply}
+    has_result = result is None or result.name in told
+    return has_result and (
+        reference is None or ({one.name for one in operation.request} >= {reference[0]} and reference[1] in told)
+    )
+
+
+def _protocol(situation: Situation, outline: Outline | None) -> str:
+    """A sheet can be made of any contract file; the others say themselves how they are spoken. Raises DraftRefused."""
+    if situation is Situation.PAPER or outline is None:
+        return "rest" if situation is Situation.API else situation.value
+    if PROTOCOLS[outline.protocol] is not situation:
+        raise DraftRefused(f"that file describes {outline.protocol}: say --situation {PROTOCOLS[outline.protocol]}")
+    return outline.protocol
+
+
+def _code(name: str, taken: frozenset[str]) -> str:
+    """Two or three capitals of the name that no other department has."""
+    letters = name.replace("_", "").upper()
+    for code in (
+        letters[:2],
+        letters[:3],
+        letters[0] + letters[-1],
+        letters[:4],
+        *(f"{letters[0]}{n}" for n in range(1, 100)),
+    ):
+        if code not in taken:
+            return code
+    raise DraftRefused(f"every short code for {name} is taken: choose another name")
+
+
+def _codes(situation: Situation, result: OutlineField | None) -> Sequence[DraftCode]:
+    """The codes that the contract file lists, with a guess at what they mean; without any, those that departments often use."""
+    if result is None or not result.codes:
+        return _CODES[situation.value]
+    return tuple(
+        DraftCode(code=code, outcome=meaning_of(code) or "permanent", name_zh=code, name_en=code, decide=True)
+        for code in result.codes
+    )
+
+
+def _operation(
+    outlined: OutlineOperation,
+    number: int,
+    code: str,
+    situation: Situation,
+    aside: set[str],
+    lists: dict[str, Sequence[str]],
+    name: str,
+) -> DraftOperation:
+    request = tuple(_asked(one, lists, name) for one in outlined.request if one.name not in aside)
+    reply = tuple(_told(one) for one in outlined.reply if one.name not in aside)
+    return DraftOperation(
+        key=snake(outlined.name),
+        item=f"{code}{number:03d}",
+        name=outlined.name,
+        label=outlined.label or outlined.name,
+        method=outlined.method,
+        path=outlined.path or f"/{snake(outlined.name)}",
+        later=outlined.later or situation is not Situation.API,
+        request=request,
+        reply=reply,
+    )
+
+
+def _asked(field: OutlineField, lists: dict[str, Sequence[str]], name: str) -> DraftField:
+    """A field of a request: from the case where the hub has it, else the item's form asks for it and a person decides."""
+    source = source_of(field)
+    code_list = None
+    if field.codes and source is None:
+        code_list = f"{name}_{snake(field.name)}"
+        lists[code_list] = field.codes
+    return DraftField(
+        name=field.name,
+        type=_plain(field, code_list),
+        label=field.label or field.name,
+        required=field.required,
+        source=source or f"form.{snake(field.name)}",
+        decide=source is None,
+        max_length=field.max_length,
+        width_bytes=field.width_bytes,
+        code_list=code_list,
+        columns=tuple(_column(one) for one in field.columns),
+    )
+
+
+def _plain(field: OutlineField, code_list: str | None) -> FieldType:
+    """A code without a list is text; so is an object, which no form can ask for as it stands."""
+    if field.type == "code":
+        return "code" if code_list else "string"
+    return "string" if field.type in ("object", "codes") else field.type
+
+
+def _told(field: OutlineField) -> DraftField:
+    return DraftField(
+        name=field.name,
+        type=_plain(field, None),
+        label=field.label or field.name,
+        width_bytes=field.width_bytes,
+        columns=tuple(_column(one) for one in field.columns),
+    )
+
+
+def _column(field: OutlineField) -> DraftField:
+    return DraftField(
+        name=field.name,
+        type=_plain(field, None) if field.type != "table" else "string",
+        label=field.label or field.name,
+        source=snake(field.name),
+    )

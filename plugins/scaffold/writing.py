@@ -1,0 +1,219 @@
+"""A draft as files: department.toml, an item and a sample case an operation, a README; and a site around them where there is none."""
+
+import json
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import JsonValue
+
+from contracts.errors import OnedoorError
+from plugins.scaffold.drafting import Draft, DraftField, DraftOperation
+
+_SHARED = ("site.toml", "centres.toml", "codes.toml", "fields.toml", "materials.toml", "calendar")
+"""What every site has beside its departments; a new site begins with that of the sample city."""
+
+DECIDE = "DECIDE"
+"""The mark of a line that a person must look at."""
+
+
+class FolderRefused(OnedoorError):
+    """A folder that cannot be written into; the text says what to do."""
+
+
+def begin_site(site: Path, sample: Path) -> bool:
+    """Make ``site`` a site, with the sample city's centres, calendar, code lists, form fields and papers; whether it was none yet."""
+    if (site / "site.toml").exists():
+        return False
+    if site.exists() and any(one.name in _SHARED for one in site.iterdir()):
+        raise FolderRefused(f"{site} holds parts of a site but no site.toml: name another folder with --site")
+    site.mkdir(parents=True, exist_ok=True)
+    for name in _SHARED:
+        source = sample / name
+        if source.is_dir():
+            shutil.copytree(source, site / name)
+        else:
+            shutil.copyfile(source, site / name)
+    return True
+
+
+def codes_taken(site: Path) -> frozenset[str]:
+    """The department codes of a site."""
+    return frozenset(
+        str(tomllib.loads(file.read_text(encoding="utf-8"))["code"]) for file in site.glob("*/department.toml")
+    )
+
+
+def write(draft: Draft, site: Path, contract: Path | None) -> Sequence[Path]:
+    """Write the department below ``site``; returns the files. Raises FolderRefused where the folder is there already."""
+    folder = site / draft.name
+    if folder.exists():
+        raise FolderRefused(f"{folder} is there already: choose another name, or remove that folder first")
+    texts = _texts(draft, site, folder, contract)
+    for file, text in texts.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    if contract is not None and draft.protocol == "soap":
+        _copy_bundle(contract, folder / "wsdl")
+    _add_lists(draft, site)
+    return tuple(texts)
+
+
+def _texts(draft: Draft, site: Path, folder: Path, contract: Path | None) -> Mapping[Path, str]:
+    environment = Environment(
+        loader=PackageLoader("plugins.scaffold"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - TOML and Markdown, whose values are quoted by the filter toml
+    )
+    environment.filters.update(toml=_toml, key=_key, columns=_columns, rules=_rules)
+    facts: dict[str, object] = {
+        "d": draft,
+        "site": site.as_posix(),
+        "folder": folder.as_posix(),
+        "contract": contract.name if contract else "",
+        "auth": draft.facts.get("auth", "api_key"),
+        "from_nothing": contract is None,
+        "code_width": max(len(one.name) for one in draft.operations),
+    }
+    found = {
+        folder / "department.toml": environment.get_template("department.toml.j2").render(facts),
+        folder / "README.md": environment.get_template("README.md.j2").render(facts),
+    }
+    for one in draft.operations:
+        found[folder / "items" / f"{one.item}.toml"] = environment.get_template("item.toml.j2").render(
+            {**facts, "o": one}
+        )
+        found[folder / "samples" / f"{one.item}.json"] = (
+            json.dumps(_sample(draft, one), ensure_ascii=False, indent=2) + "\n"
+        )
+    return found
+
+
+def _toml(value: str) -> str:
+    """A JSON string is a TOML string; a description of several lines becomes one."""
+    return json.dumps(" ".join(value.split()), ensure_ascii=False)
+
+
+def _key(value: str) -> str:
+    return value if value.replace("-", "").replace("_", "").isalnum() and value.isascii() else _toml(value)
+
+
+def _columns(columns: Sequence[DraftField]) -> str:
+    return ", ".join(
+        f"{{ name = {_toml(one.name)}, source = {_toml(str(one.source))}, type = {_toml(one.type)},"
+        f" label_zh = {_toml(one.label)}, label_en = {_toml(one.label)} }}"
+        for one in columns
+    )
+
+
+def _rules(field: DraftField) -> str:
+    rules = ['{ rule = "required" }'] if field.required else []
+    if field.max_length and field.type in ("string", "text"):
+        rules.append(f'{{ rule = "max_length", value = {field.max_length} }}')
+    if field.code_list:
+        rules.append(f'{{ rule = "code_list", list = "{field.code_list}" }}')
+    return ", ".join(rules)
+
+
+def _copy_bundle(contract: Path, to: Path) -> None:
+    """The WSDL, and the schemas that lie beside and below it."""
+    to.mkdir()
+    shutil.copyfile(contract, to / contract.name)
+    for schema in contract.parent.rglob("*.xsd"):
+        place = to / schema.relative_to(contract.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(schema, place)
+
+
+def unwrite(draft: Draft, site: Path) -> None:
+    """Take back what ``write`` did."""
+    shutil.rmtree(site / draft.name)
+    lists = site / "codes.toml"
+    lists.write_text(lists.read_text(encoding="utf-8").removesuffix(_lists_text(draft)), encoding="utf-8")
+
+
+def _add_lists(draft: Draft, site: Path) -> None:
+    """Code lists of the contract file join those of the site."""
+    with (site / "codes.toml").open("a", encoding="utf-8") as file:
+        file.write(_lists_text(draft))
+
+
+def _lists_text(draft: Draft) -> str:
+    lines: list[str] = []
+    for name, codes in draft.lists.items():
+        lines += [f"\n[lists.{name}]", f"name_zh = {_toml(name)}", f"name_en = {_toml(name)}", "codes = ["]
+        lines += [f"    {{ code = {_toml(one)}, name_zh = {_toml(one)}, name_en = {_toml(one)} }}," for one in codes]
+        lines.append("]\n")
+    return "\n".join(lines)
+
+
+_APPLICANT: Mapping[str, JsonValue] = {
+    "name": "尼玛·样例次仁",
+    "id_type": "111",
+    "id_no": "310117200002299934",
+    "sex": "1",
+    "birth_date": "2000-02-29",
+    "mobile": "19900000003",
+    "address": "示例街道样例路99号",
+    "notify_sms": True,
+}
+"""Nobody: an invented name, a number in the range of invented ones."""
+
+_VALUES: Mapping[str, JsonValue] = {
+    "int": 1,
+    "bool": True,
+    "decimal": "1.0",
+    "money": "100.00",
+    "date": "2026-01-05",
+    "month": "2026-01",
+}
+
+
+def _sample(draft: Draft, operation: DraftOperation) -> Mapping[str, JsonValue]:
+    """A case as a counter would send it, with something of the right type in every field."""
+    centre = draft.facts.get("centre", "310104901")
+    form: dict[str, JsonValue] = {}
+    for one in operation.asked:
+        form[str(one.source).removeprefix("form.")] = _value(one, draft)
+    return {
+        "specversion": "1.0",
+        "id": f"sample-{operation.item.lower()}",
+        "source": f"urn:onedoor:sample:counter:{centre}",
+        "type": "org.onedoor.case.submit.v1",
+        "time": "2026-03-02T09:18:00+08:00",
+        "datacontenttype": "application/json",
+        "data": {
+            "item": operation.item,
+            "item_version": 1,
+            "receiving_centre": centre,
+            "channel": "1",
+            "applicant": {**_APPLICANT, "hukou_region": centre, "residence_region": centre},
+            "form": form,
+            "materials": [{"material": "M0001", "originals": 1, "copies": 1, "pages": 1}],
+            "accepted": True,
+        },
+    }
+
+
+def _value(field: DraftField, draft: Draft) -> JsonValue:
+    if field.columns:
+        return [{str(one.source): _VALUES.get(one.type, "样例") for one in field.columns}]
+    if field.code_list:
+        return draft.lists[field.code_list][0]
+    text = "样例"[: field.max_length] if field.max_length else "样例"
+    return _VALUES.get(field.type, text)
+
+
+def decisions(files: Sequence[Path]) -> int:
+    """Lines that a person must look at."""
+    return sum(
+        line.count(DECIDE) > 0
+        for file in files
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if file.suffix == ".toml"
+    )
