@@ -55,7 +55,7 @@ class Hub(Core):
     catalogue: Catalogue = field(kw_only=True)
     passwords: Passwords = field(kw_only=True)
     site_names: Mapping[str, str] = field(kw_only=True)
-    lanes: dict[str, Lane] = field(default_factory=dict, kw_only=True)
+    lanes: dict[str, Lane] = field(kw_only=True)
     fallbacks: dict[str, list[Lane]] = field(default_factory=dict, kw_only=True)
     accepting: bool = field(default=True, kw_only=True)
     real_time: Callable[[], float] = field(default=time.time, kw_only=True)
@@ -113,7 +113,8 @@ async def open_hub(
 
         registered = registered or register(site_folder(settings), site.plugins)
         systems = await open_systems(stack, registered, settings.systems, world)
-        city, catalogue = await _city(settings, site, registered, systems, keys, writer, readers, world)
+        lanes: dict[str, Lane] = {}
+        city, catalogue = await _city(settings, site, registered, systems, keys, writer, readers, world, lanes)
 
         hub = Hub(
             settings=settings,
@@ -125,6 +126,7 @@ async def open_hub(
             readers=readers,
             name=f"hub-{os.getpid()}",
             catalogue=catalogue,
+            lanes=lanes,
             passwords=Passwords(world),
             site_names={"zh": site.name_zh, "en": site.name_en},
         )
@@ -161,6 +163,7 @@ async def _city(
     writer: Writer,
     readers: Readers,
     world: Runtime,
+    lanes: dict[str, Lane],
 ) -> tuple[City, Catalogue]:
     at = milliseconds(world.now())
     files = {f"{item.code}@{item.version}": f"{item.code}" for item in registered.items}
@@ -180,6 +183,7 @@ async def _city(
         keys=keys,
         materials={kind.code: kind.name_zh for kind in site.materials.values()},
         form_errors=form_errors,
+        lanes=lanes,
         correction_days=settings.correction_days,
         archive_after_days=settings.archive_after_days,
     )

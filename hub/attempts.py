@@ -5,14 +5,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID, uuid4
 
-import orjson
 import structlog
 
 from contracts.crash_points import crash_point
-from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Document, Lookup, NotFound, Outcome, Returned
+from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Lookup, NotFound, Outcome, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
 from contracts.plugin import BatchGateway, Enquiring, Gateway, Preparing
 from contracts.records import record
@@ -21,6 +20,7 @@ from hub import batches, clock, metrics, outbox, retry
 from hub.answers import checked
 from hub.city import milliseconds, moment
 from hub.core import Core
+from hub.deliveries import stored_delivery
 from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, begin_again, enquired, lapsed
 from hub.retry import History, Next
 from hub.store.connection import Connection, Row, StoreUnavailable
@@ -76,47 +76,6 @@ class Planner:
         return move
 
 
-def to_delivery(core: Core, row: Row, situation: Situation) -> Delivery:
-    """The record for the gateway, from a claimed row."""
-    key = core.city.keys.case_key(row["sealed_key"])
-    stored = row.get("sealed_payload")
-    content = orjson.loads(key.unseal(row["sealed_fields"], "fields"))
-    return Delivery(
-        id=UUID(row["id"]),
-        system=row["system"],
-        operation=row["operation"],
-        round=row["round"],
-        supersedes=UUID(row["supersedes"]) if row["supersedes"] else None,
-        case_no=row["case_no"],
-        item=row["item"],
-        item_version=row["item_version"],
-        step=row["step"],
-        subject=row["subject"] or None,
-        centre=row["accepting_centre"],
-        attempt=row["attempts"] + 1,
-        possible_duplicate=bool(row["possible_duplicate"]),
-        send_before=moment(row["send_before"]),
-        due_at=moment(row["due_at"]) if row["due_at"] else None,
-        fields=content["fields"],
-        materials=tuple(_document(core, material) for material in content["materials"]),
-        payload=key.unseal(stored, "payload") if stored else None,
-    )
-
-
-def _document(core: Core, material: Mapping[str, Any]) -> Document:
-    """A paper as gateways see it; one that lies only on paper has no key."""
-    return Document(
-        key=material["key"] or "",
-        kind=material["material"],
-        name=material["name"] or core.city.materials.get(material["material"], material["material"]),
-        media_type=material["media_type"],
-        size=material["size"],
-        originals=material["originals"],
-        copies=material["copies"],
-        pages=material["pages"],
-    )
-
-
 async def guarded(work: Awaitable[T], seconds: float, system: str) -> T | BaseException:
     """The watchdog: whatever a plugin does (hang, raise SystemExit ..), an answer or an error comes back in time."""
 
@@ -140,36 +99,34 @@ async def guarded(work: Awaitable[T], seconds: float, system: str) -> T | BaseEx
     return task.result()
 
 
-async def attempt(core: Core, row: Row, gateway: Gateway, situation: Situation, seconds: float) -> BaseException | None:
-    """Try a claimed delivery once. Returns the error it ended with, None for an outcome; the lane's breaker looks at it."""
-    delivery = to_delivery(core, row, situation)
-    payload, refused = _prepared(gateway, delivery)
-    try:
-        begun = await core.commit(
-            "begin_attempt",
-            lambda connection: begin(
-                connection,
-                core.city,
-                row,
-                situation.value,
-                core.now_ms(),
-                payload=payload if delivery.payload is None else None,
-            ),
-        )
-    except LeaseLost as lost:
-        return lost
-    if refused is not None:
-        result: Outcome | BaseException = refused
-    else:
-        if delivery.payload is None and payload is not None:
-            delivery = _with_payload(delivery, payload)
-        crash_point("send.before")
-        started = core.runtime.monotonic()
-        result = checked(await guarded(gateway.deliver(delivery), seconds, row["system"]))
-        metrics.ATTEMPT_SECONDS.labels(row["system"]).observe(core.runtime.monotonic() - started)
-        crash_point("send.after")
-    await settle(core, begun, result, row["system"])
-    return result if isinstance(result, BaseException) else None
+async def begin_one(
+    core: Core, row: Row, gateway: Gateway, situation: Situation
+) -> tuple[Begun, Delivery | BaseException]:
+    """Begin the attempt of a claimed delivery: what may now leave, or why it cannot be mapped. Raises LeaseLost."""
+    delivery = stored_delivery(core.city, row)
+    payload, refused = prepared(gateway, delivery)
+    begun = await core.commit(
+        "begin_attempt",
+        lambda connection: begin(
+            connection,
+            core.city,
+            row,
+            situation.value,
+            core.now_ms(),
+            payload=payload if delivery.payload is None else None,
+        ),
+    )
+    return begun, refused or with_payload(delivery, payload)
+
+
+async def send(core: Core, delivery: Delivery, gateway: Gateway, seconds: float) -> Outcome | BaseException:
+    """Send a delivery whose attempt is committed; what came of it."""
+    crash_point("send.before")
+    started = core.runtime.monotonic()
+    result = checked(await guarded(gateway.deliver(delivery), seconds, delivery.system))
+    metrics.ATTEMPT_SECONDS.labels(delivery.system).observe(core.runtime.monotonic() - started)
+    crash_point("send.after")
+    return result
 
 
 async def settle(core: Core, begun: Begun, result: Outcome | BaseException, system: str) -> Change:
@@ -200,7 +157,7 @@ async def settle(core: Core, begun: Begun, result: Outcome | BaseException, syst
             result = OutcomeUnknownError("not_recorded")
 
 
-def _prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseException | None]:
+def prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseException | None]:
     """The mapped message, or why it cannot be mapped."""
     if delivery.payload is not None or not isinstance(gateway, Preparing):
         return delivery.payload, None
@@ -213,8 +170,9 @@ def _prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseEx
     return payload, None
 
 
-def _with_payload(delivery: Delivery, payload: bytes) -> Delivery:
-    return replace(delivery, payload=payload)
+def with_payload(delivery: Delivery, payload: bytes | None) -> Delivery:
+    """The delivery with the bytes that are sent."""
+    return delivery if payload is delivery.payload else replace(delivery, payload=payload)
 
 
 async def seal_and_send(
@@ -223,12 +181,12 @@ async def seal_and_send(
     """Seal claimed deliveries as one batch (members, sequence, digest, one attempt each) and send it (R9). May be empty."""
     members: list[tuple[Row, Delivery]] = []
     for row in rows:
-        delivery = to_delivery(core, row, situation)
-        payload, refused = _prepared(gateway, delivery)
+        delivery = stored_delivery(core.city, row)
+        payload, refused = prepared(gateway, delivery)
         if refused is not None:
             await _refuse(core, row, situation, refused)
         else:
-            members.append((row, _with_payload(delivery, payload) if payload is not None else delivery))
+            members.append((row, with_payload(delivery, payload)))
     if rows and not members:
         return None
     while True:
@@ -331,7 +289,7 @@ async def _again(
         system=stored["system"],
         sequence=stored["sequence"],
         sealed_at=moment(stored["sealed_at"]),
-        deliveries=tuple(to_delivery(core, row, situation) for row in rows if row["id"] in tried),
+        deliveries=tuple(stored_delivery(core.city, row) for row in rows if row["id"] in tried),
         members=stored["members"],
     )
     return await _send(core, batch, begun, content, gateway, seconds)
@@ -376,7 +334,7 @@ async def look_again(
     planner = Planner(core=core)
     asked: object = gateway
     if isinstance(asked, Enquiring):
-        delivery = to_delivery(core, row, situation)
+        delivery = stored_delivery(core.city, row)
         found = await guarded(asked.enquire(delivery), seconds, row["system"])
         if not isinstance(found, NotFound):
             found = checked(found)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jmespath
 
@@ -19,6 +19,9 @@ from contracts.situation import Situation
 from hub.clock import Calendar
 from hub.journal import Journal
 from hub.keys import Keys
+
+if TYPE_CHECKING:
+    from hub.results.beginning import Door
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -72,7 +75,10 @@ def _no_form(item: Item, application: CaseApplication, day: date) -> tuple[BadFi
 
 @record
 class City:
-    """The frozen context of every unit of work. ``form_errors`` checks an application as it must be at acceptance (R2)."""
+    """The frozen context of every unit of work. ``form_errors`` checks an application as it must be at acceptance (R2).
+
+    ``lanes``: those that run in this process, by system; a unit hands new deliveries over to them.
+    """
 
     region: str
     timezone: str
@@ -83,6 +89,7 @@ class City:
     keys: Keys
     materials: Mapping[str, str] = field(default_factory=dict)
     form_errors: Callable[[Item, CaseApplication, date], tuple[BadField, ...]] = _no_form
+    lanes: "Mapping[str, Door]" = field(default_factory=dict)
     correction_days: int = 30
     archive_after_days: int = 30
 

@@ -10,13 +10,12 @@ from contracts.envelope import TaskCompletion
 from contracts.errors import DeliveryError, PermanentError
 from contracts.plugin import Printing
 from contracts.records import record
-from contracts.situation import Situation
 from contracts.task_sheet import NumberedSheet
 from hub import clock, form_check, results
-from hub.attempts import to_delivery
 from hub.city import milliseconds, moment
 from hub.clients import Client, Right
 from hub.cloud_events import BadData
+from hub.deliveries import stored_delivery
 from hub.intake import require, site_day
 from hub.results import Change, NotAllowed, NotFoundHere
 from hub.store import reading
@@ -99,7 +98,7 @@ async def _confirmed(hub: "Hub", row: Mapping[str, Any], completion: TaskComplet
         wanted=completion.wanted,
     )
     try:
-        return gateway.confirm(to_delivery(hub, stored, Situation.PAPER), confirmation)
+        return gateway.confirm(stored_delivery(hub.city, stored), confirmation)
     except PermanentError as error:
         pointer = _FIELD_OF.get(error.code, "/fields")
         raise BadData(

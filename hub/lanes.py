@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
+from contracts.delivery import Delivery, Outcome
 from contracts.errors import CredentialsError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import BatchGateway, Gateway
 from contracts.situation import ChannelStatus
@@ -20,7 +21,7 @@ from hub import attempts, clock, metrics, outbox, results
 from hub.admission import Breaker, BreakerState, Rate, RetryBudget
 from hub.city import milliseconds, moment
 from hub.core import Core
-from hub.results import LeaseLost, lane_name
+from hub.results import Begun, LeaseLost, lane_name
 from hub.store.connection import Connection, Row, StoreUnavailable
 from hub.systems import OpenChannel, is_batching
 
@@ -31,6 +32,9 @@ PREFETCH = 16
 
 NOT_OPEN = "not_open"
 """Why a lane is held whose channel could not be opened; the next start that can open it lets it go."""
+
+PATIENCE_SECONDS = 1.0
+"""What has been due for so long goes before deliveries that open now (real seconds)."""
 
 LOOK_SECONDS = 5.0
 """A lane looks at its queue at least that often (real seconds), whatever it was or was not told."""
@@ -54,6 +58,8 @@ class Lane:
         self.tripped_at: int | None = None
         self.in_flight = 0
         self.claimed: deque[Row] = deque()
+        self.due_since: float | None = core.runtime.monotonic()
+        """Since when something may be due that is not claimed; at the start nobody knows. None: nothing is."""
         self.stopping = False
         self._awake = asyncio.Event()
         self._wake_at: float | None = None
@@ -64,7 +70,7 @@ class Lane:
         """Look at the queue now, or at ``at`` (ms of the civil clock)."""
         now = self.core.now_ms()
         if at is None or at <= now:
-            self._awake.set()
+            self._look()
             return
         seconds = (at - now) / 1000 / self.core.settings.clock.speed
         when = asyncio.get_running_loop().time() + seconds
@@ -75,6 +81,11 @@ class Lane:
     def _alarm(self, when: float) -> None:
         if self._wake_at == when:
             self._wake_at = None
+        self._look()
+
+    def _look(self) -> None:
+        if self.due_since is None:
+            self.due_since = self.core.runtime.monotonic()
         self._awake.set()
 
     async def run(self) -> None:
@@ -100,7 +111,7 @@ class Lane:
             async with asyncio.timeout(min(seconds, LOOK_SECONDS)):
                 await self._awake.wait()
         except TimeoutError:
-            return
+            self._look()
 
     async def _turn(self) -> float:
         """Start what may start; returns real seconds until the next look unless woken."""
@@ -117,25 +128,24 @@ class Lane:
             return self.breaker.wait(self.core.runtime.monotonic()) or LOOK_SECONDS
         if is_batching(self.opened) and isinstance(gateway, BatchGateway):
             return await self._batch_turn(gateway)
-        if len(self.claimed) < room:
+        if self.due_since is not None and len(self.claimed) < room:
             await self._claim(room)
             if self._must_stop():  # meanwhile
                 await self._give_back()
                 return 0.0
-        return self._start_some(gateway, room)
+        return self._start_some(gateway)
 
-    def _start_some(self, gateway: Gateway, room: int) -> float:
-        """Let claims go as far as rate and ``room`` allow; returns real seconds until the next look unless woken."""
-        started = 0
-        while self.claimed and started < room:
+    def _start_some(self, gateway: Gateway) -> float:
+        """Let claims go as far as rate and room allow; returns real seconds until the next look unless woken."""
+        while self.claimed and self._room() > 0:
             now = self.core.runtime.monotonic()
             wait = self.rate.wait(now)
             if wait > 0:
                 return wait
             self.rate.took(now)
+            self.in_flight += 1
             self._start(self._attempt(self._next_claim(), gateway))
-            started += 1
-        return 0.0 if started and self._room() > 0 else LOOK_SECONDS
+        return 0.0 if self.due_since is not None and self._room() > 0 else LOOK_SECONDS
 
     async def _hold_due(self, why: str | None) -> bool:
         """Hold what is due; whether there may be more."""
@@ -181,6 +191,8 @@ class Lane:
             "claim", lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease, via=self.via)
         )
         self.claimed.extend(found.rows)
+        if len(found.rows) < limit:
+            self.due_since = None
         if found.next_at is not None:
             self.wake(found.next_at)
 
@@ -190,27 +202,75 @@ class Lane:
             return PREFETCH
         return min(PREFETCH, int(self.rate.per_second * self.core.settings.lease_seconds / 4))
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def has_room(self) -> bool:
+        """Whether a delivery that opens now may leave at once, without the way through the outbox."""
+        now = self.core.runtime.monotonic()
+        if self._must_stop() or self.opened.gateway is None or is_batching(self.opened) or self.rate.wait(now) > 0:
+            return False
+        waited = 0.0 if self.due_since is None else now - self.due_since
+        return waited <= PATIENCE_SECONDS and self._room() > 0 and self._closed_for() <= 0
+
+    def take_place(self, delivery: Delivery) -> "Place | None":
+        """A place for it, held until it has been answered or the place is given back; None when it cannot be mapped."""
+        payload, refused = attempts.prepared(self.opened.gateway, delivery)
+        if refused is not None:
+            return None
+        self.rate.took(self.core.runtime.monotonic())
+        self.budget.left(retry=False)
         self.in_flight += 1
+        return Place(self, attempts.with_payload(delivery, payload))
+
+    def leave(self, begun: Begun, delivery: Delivery) -> None:
+        """Send what has its place and is committed."""
+        assert self.opened.gateway is not None
+        self._start(self._send(begun, delivery, self.opened.gateway))
+
+    def free_place(self) -> None:
+        """The next one may go."""
+        self.in_flight -= 1
+        self._awake.set()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        self.in_flight -= 1
-        self._awake.set()
         if not task.cancelled() and task.exception() is not None:
             log.error("attempt_not_recorded", system=self.system, error=type(task.exception()).__name__)
 
     async def _attempt(self, row: Row, gateway: Gateway) -> None:
-        channel = self.opened.channel
+        """Begin the attempt of a claimed delivery, and send it."""
         # Whatever was on its way when a process died may be what killed it: one of them at a time, so that the next death
         # tells which, and counts against no other.
         alone = self.core.alone if row["unfinished"] > 0 else contextlib.nullcontext()
         async with alone:
-            error = await attempts.attempt(self.core, row, gateway, channel.situation, channel.limits.attempt_seconds)
-        await self._judge(error)
+            try:
+                begun, delivery = await attempts.begin_one(self.core, row, gateway, self.opened.channel.situation)
+            except BaseException as error:
+                self.free_place()
+                if isinstance(error, LeaseLost):
+                    return  # nobody was asked anything
+                raise
+            if isinstance(delivery, Delivery):
+                await self._send(begun, delivery, gateway)
+            else:
+                self.free_place()
+                await self._settle(begun, delivery)
+
+    async def _send(self, begun: Begun, delivery: Delivery, gateway: Gateway) -> None:
+        """The department bears it until it has answered: then its place is free, and what it said is committed."""
+        try:
+            result = await attempts.send(self.core, delivery, gateway, self.opened.channel.limits.attempt_seconds)
+            self._judge(result)
+        finally:
+            self.free_place()
+        await self._settle(begun, result)
+
+    async def _settle(self, begun: Begun, result: Outcome | BaseException) -> None:
+        await attempts.settle(self.core, begun, result, self.system)
+        await self._hold_if_refused(result)
 
     async def ask(self, enquiry: Callable[[], Awaitable[BaseException | None]]) -> bool:
         """Ask the department about a delivery, at the rate of the lane and only while its breaker lets somebody pass.
@@ -226,26 +286,32 @@ class Lane:
             self.rate.took(now + wait)
             if wait > 0:
                 await asyncio.sleep(wait)
-            await self._judge(await enquiry())
+            await self._judge_and_hold(await enquiry())
         finally:
             self.in_flight -= 1
             self._awake.set()
         return True
 
-    async def _judge(self, error: BaseException | None) -> None:
-        """Tell the breaker; a refused login holds the whole lane."""
-        if isinstance(error, LeaseLost):
-            return  # nobody was asked anything
-        if isinstance(error, CredentialsError):
-            log.error("lane_held", system=self.system, why=error.code)
-            await self.hold("hub", "credentials")
-        elif error is None or isinstance(error, PermanentError):
+    def _judge(self, result: object) -> None:
+        """Tell the breaker; a refused login stops the whole lane."""
+        if isinstance(result, CredentialsError):
+            log.error("lane_held", system=self.system, why=result.code)
+            self.held = "credentials"
+        elif isinstance(result, PermanentError) or not isinstance(result, BaseException):
             self.breaker.succeeded()
-        elif isinstance(error, TemporaryError | OutcomeUnknownError) or self.breaker.state is not BreakerState.CLOSED:
+        elif isinstance(result, TemporaryError | OutcomeUnknownError) or self.breaker.state is not BreakerState.CLOSED:
             self.breaker.failed(self.core.runtime.monotonic())
         tripped = self.breaker.state is not BreakerState.CLOSED
         self.tripped_at = (self.tripped_at or self.core.now_ms()) if tripped else None
         metrics.BREAKER_OPEN.labels(self.name).set(tripped)
+
+    async def _hold_if_refused(self, result: object) -> None:
+        if isinstance(result, CredentialsError):
+            await self.hold("hub", "credentials")
+
+    async def _judge_and_hold(self, error: BaseException | None) -> None:
+        self._judge(error)
+        await self._hold_if_refused(error)
 
     async def _batch_turn(self, gateway: BatchGateway) -> float:
         """A sealed batch that must go again comes first; then a new one, when it is time."""
@@ -257,13 +323,13 @@ class Lane:
             "claim_batch", lambda c: outbox.claim_batch(c, core.city, self.system, core.name, now, lease, self.via)
         )
         if again:
-            await self._judge(await attempts.resend_batch(core, again, gateway, channel.situation, seconds))
+            await self._judge_and_hold(await attempts.resend_batch(core, again, gateway, channel.situation, seconds))
             return 0.0
         for empty in await core.read(
             lambda c: outbox.unsent_empty_batches(c, core.city, self.system, channel.situation)
         ):
             error = await attempts.resend_empty(core, empty, gateway, channel.situation, seconds)
-            await self._judge(error)
+            await self._judge_and_hold(error)
             return 0.0 if error is None else LOOK_SECONDS
         due = await core.read(lambda c: outbox.batch_due(c, core.city, self.system, now, self.via))
         if due.last_cut_off is None and channel.batching is not None and channel.batching.cut_offs:
@@ -283,7 +349,7 @@ class Lane:
             error = await attempts.seal_and_send(core, self.system, found.rows, gateway, channel.situation, seconds)
         if cut_off is not None:
             await core.commit("cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.name, cut_off))
-        await self._judge(error)
+        await self._judge_and_hold(error)
         return 0.0 if found.rows else LOOK_SECONDS
 
     def _is_time(self, due: outbox.BatchDue, now: int) -> tuple[bool, int | None]:
@@ -377,3 +443,34 @@ class Lane:
         if turn or self._tasks:
             await asyncio.wait({*turn, *self._tasks}, timeout=seconds)
         return sum(not task.done() for task in (*turn, *self._tasks))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a lane; implements ``hub.results.beginning.Place``."""
+
+    lane: Lane
+    delivery: Delivery
+
+    @property
+    def situation(self) -> str:
+        """Of the lane's channel."""
+        return self.lane.opened.channel.situation.value
+
+    @property
+    def by(self) -> str:
+        """This hub process."""
+        return self.lane.core.name
+
+    @property
+    def payload(self) -> bytes | None:
+        """The message, mapped."""
+        return self.delivery.payload
+
+    def leave(self, begun: Begun) -> None:
+        """Send it: the attempt is on disk."""
+        self.lane.leave(begun, self.delivery)
+
+    def give_back(self) -> None:
+        """The unit was undone."""
+        self.lane.free_place()

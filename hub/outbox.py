@@ -7,9 +7,10 @@ from contracts.records import record
 from hub import batches, states
 from hub.city import City
 from hub.journal import Chain
+from hub.results.beginning import Begun
 from hub.results.channels import follow_configuration
 from hub.results.operations import lane_name, too_late
-from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended
+from hub.results.outcomes import LostProcess, Planner, attempt_ended
 from hub.states import BatchState, DeliveryState, Machine
 from hub.store.connection import Connection, Row
 

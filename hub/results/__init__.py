@@ -4,18 +4,20 @@ Every function runs inside one unit of the writer: it locks the case row first (
 what the tables of ``hub.states`` allow, and writes the journal in the same transaction.
 
     reception   a new case, the events of a centre or an applicant, the passing of time
-    outcomes    attempts begun and ended, enquiries; ``resent`` a batch that goes again
+    beginning   attempts begun, from a claim or handed over from memory; ``resent`` a batch that goes again
+    outcomes    attempts ended, enquiries
     verdicts    what an outcome or a reply makes of its delivery
     channels    a delivery that goes another way: a fallback and back
     tasks       what a person completes; ``sheets`` the paper, ``operations`` what an operator does
     steps       what opens next; ``cases`` where that puts the case; ``casework`` the case in hand
 """
 
+from hub.results.beginning import Begun, begin
 from hub.results.casework import Change
 from hub.results.channels import switch
 from hub.results.errors import IdConflict, LeaseLost, NotAllowed, NotFoundHere, Overtaken
 from hub.results.operations import QUEUE_CHUNK, hand_over, hold_due, hold_lane, lane_name, operate, release_lane
-from hub.results.outcomes import Begun, LostProcess, Planner, attempt_ended, begin, enquired, lapsed
+from hub.results.outcomes import LostProcess, Planner, attempt_ended, enquired, lapsed
 from hub.results.reception import NewCase, event, receive, time_passed
 from hub.results.resent import begin_again
 from hub.results.sheets import Print, count_print, find_sheet

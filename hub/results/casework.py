@@ -16,6 +16,7 @@ from hub.city import City, moment
 from hub.journal import Chain
 from hub.keys import CaseKey
 from hub.numbers import time_ordered_uuid
+from hub.results.beginning import go_at_once
 from hub.results.errors import NotFoundHere
 from hub.routing import Standing
 from hub.store.connection import Connection, Row
@@ -59,6 +60,7 @@ class Casework:
         self.new = new
         self._changed: set[str] = set()
         self._new_steps: dict[str, Row] = {}
+        self._new_deliveries: list[tuple[Row, dict[str, Any]]] = []
         self._changed_steps: dict[str, set[str]] = {}
 
     @classmethod
@@ -132,6 +134,7 @@ class Casework:
 
     def deliveries(self, step: str) -> list[Row]:
         """All deliveries of a step, every round."""
+        self._write_deliveries()
         return self.connection.rows(
             "SELECT * FROM delivery WHERE region = :region AND case_no = :case_no AND step = :step ORDER BY round, id",
             {**self._case(), "step": step},
@@ -139,6 +142,7 @@ class Casework:
 
     def all_deliveries(self) -> list[Row]:
         """All deliveries of the case."""
+        self._write_deliveries()
         return self.connection.rows(
             "SELECT * FROM delivery WHERE region = :region AND case_no = :case_no ORDER BY id", self._case()
         )
@@ -208,8 +212,12 @@ class Casework:
             self.wake(row["system"], row["next_at"])
 
     def add_delivery(self, step: str, system: str, operation: str, fields: Fields, **columns: Any) -> str:
-        """A new delivery, due now, with the papers of the case. ``columns``: subject, round, supersedes, due_at. Returns its id."""
+        """A new delivery, due now, with the papers of the case. ``columns``: subject, round, supersedes, due_at. Returns its id.
+
+        It is written by ``save``, which hands it over to its lane if there is room.
+        """
         delivery = str(time_ordered_uuid(self.at))
+        content = orjson.dumps({"fields": fields, "materials": self.papers()})
         row: Row = {
             "region": self.city.region,
             "id": delivery,
@@ -229,13 +237,19 @@ class Casework:
             "unfinished": 0,
             "fence": 0,
             "created_at": self.at,
-            "sealed_fields": self.key.seal(orjson.dumps({"fields": fields, "materials": self.papers()}), "fields"),
+            "sealed_fields": self.key.seal(content, "fields"),
             **columns,
         }
-        self.connection.insert("delivery", row)
+        self._new_deliveries.append((row, orjson.loads(content)))
         self.log("delivery", delivery, None, "due", step=step, system=system, round=row["round"], row=row["subject"])
-        self.wake(system, self.at)
         return delivery
+
+    def _write_deliveries(self) -> None:
+        for row, _ in self._new_deliveries:
+            self.connection.insert("delivery", row)
+            if row["state"] == states.DeliveryState.DUE:
+                self.wake(row["system"], self.at)
+        self._new_deliveries.clear()
 
     def send_before(self) -> int:
         """No try begins after the statutory date: then a person decides. What starts when it is over has no such limit."""
@@ -244,6 +258,7 @@ class Casework:
 
     def move_deadlines(self, before: int) -> None:
         """Deliveries that were bound to the old date are bound to the new one."""
+        self._write_deliveries()
         self.connection.run(
             "UPDATE delivery SET send_before = :due_at WHERE region = :region AND case_no = :case_no"
             " AND send_before = :before AND settled_at IS NULL",
@@ -307,7 +322,7 @@ class Casework:
         self.wakes[system] = min(at, self.wakes.get(system, at))
 
     def save(self, verdict: str = "applied") -> Change:
-        """Write the case row, its steps and the journal."""
+        """Write the case row, its steps, its new deliveries and the journal."""
         if self.new:
             self.connection.insert("case_file", self.row)
         elif self._changed:
@@ -324,6 +339,9 @@ class Casework:
                 "case_step", {**self._case(), "step": name}, {column: row[column] for column in changed}
             )
         self._changed_steps.clear()
+        for row, content in self._new_deliveries:
+            go_at_once(self, row, content)
+        self._write_deliveries()
         self.chain.write(self.connection, self.by)
         return Change(case_no=self.case_no, status=self.row["status"], verdict=verdict, wakes=tuple(self.wakes.items()))
 

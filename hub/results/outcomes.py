@@ -1,18 +1,16 @@
-"""Attempts: begun before the first byte leaves, ended with what came of them (R4); and what an enquiry found."""
+"""What came of an attempt (``beginning`` has how it began), of an enquiry, and of waiting too long (R4)."""
 
 from datetime import datetime
 from typing import Any, Protocol
 
 from contracts.delivery import AwaitingReply, Completed, Lookup, NotFound, Outcome, Returned
 from contracts.errors import NEEDS_PAPER, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
-from contracts.records import record
 from contracts.situation import Situation
 from hub import batches, states
 from hub.city import City, milliseconds, moment
-from hub.journal import Chain
 from hub.results import cases
+from hub.results.beginning import Begun
 from hub.results.casework import Casework, Change
-from hub.results.errors import LeaseLost
 from hub.results.operations import bury
 from hub.results.verdicts import apply_reply, find_delivery, follow, waiting_columns
 from hub.retry import History, Next, Why
@@ -39,82 +37,10 @@ class Planner(Protocol):
         ...
 
 
-@record
-class Begun:
-    """One attempt that is committed and may now leave."""
-
-    delivery: str
-    number: int
-    fence: int
-
-
 _STATE_OF: tuple[tuple[type[Any], AttemptState], ...] = (
     (Completed, AttemptState.COMPLETED),
     (Returned, AttemptState.RETURNED),
     (AwaitingReply, AttemptState.AWAITING),
-)
-
-
-def begin(
-    connection: Connection,
-    city: City,
-    claim: Row,
-    situation: str,
-    at: int,
-    *,
-    payload: bytes | None = None,
-    batch: str | None = None,
-) -> Begun:
-    """Commit an attempt: lease and fencing token checked, row written, payload kept for the same bytes next time.
-
-    Raises LeaseLost when the claim was voided meanwhile, or its lease or its ``send_before`` is over.
-    """
-    number, delivery = claim["attempts"] + 1, claim["id"]
-    states.check(Machine.DELIVERY, DeliveryState.CLAIMED, DeliveryState.SENDING)
-    ours = connection.run(
-        _BEGIN,
-        {
-            "region": city.region,
-            "id": delivery,
-            "fence": claim["fence"],
-            "attempts": number,
-            "batch": batch or claim["batch"],
-            "at": at,
-        },
-    )
-    if ours == 0:
-        raise LeaseLost(delivery)
-    connection.insert(
-        "attempt",
-        {
-            "region": city.region,
-            "delivery": delivery,
-            "number": number,
-            "case_no": claim["case_no"],
-            "situation": situation,
-            "fence": claim["fence"],
-            "state": AttemptState.STARTED.value,
-            "possible_duplicate": claim["possible_duplicate"],
-            "batch": batch,
-            "started_at": at,
-        },
-    )
-    if payload is not None:
-        sealed = city.keys.case_key(claim["sealed_key"]).seal(payload, "payload")
-        key = {"region": city.region, "delivery": delivery, "situation": situation}
-        connection.insert("payload", {**key, "sealed_body": sealed})
-    chain = Chain(city.journal, claim["case_no"], at)
-    chain.add("delivery", delivery, "claimed", "sending", {"cause": "attempt_committed", "batch": batch})
-    doubtful = bool(claim["possible_duplicate"])
-    chain.add("attempt", f"{delivery}/{number}", None, "started", {"possible_duplicate": doubtful})
-    chain.write(connection, "hub")
-    return Begun(delivery=delivery, number=number, fence=claim["fence"])
-
-
-_BEGIN = (
-    "UPDATE delivery SET state = 'sending', cause = 'attempt_committed', attempts = :attempts, unfinished = unfinished + 1,"
-    " batch = :batch, lease_until = NULL WHERE region = :region AND id = :id AND state = 'claimed' AND fence = :fence"
-    " AND lease_until > :at AND send_before > :at"
 )
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from hub.city import City
+from hub.results.beginning import Begun, begin
 from hub.results.casework import Casework
 from hub.results.errors import LeaseLost
-from hub.results.outcomes import Begun, begin
 from hub.store.connection import Connection, Row
 
 

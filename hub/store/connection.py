@@ -7,7 +7,7 @@ their parameters ``:like_this`` and use only SQL that SQLite and PostgreSQL shar
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +16,9 @@ from contracts.errors import OnedoorError
 
 Row: TypeAlias = dict[str, Any]
 """One row by column name."""
+
+Afterwards: TypeAlias = tuple[Callable[[], None], Callable[[], None]]
+"""What to call after the commit, and what when the unit was undone."""
 
 REQUIRED: dict[str, str | int] = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 """WAL with synchronous=FULL (2): NORMAL loses acknowledged rows at a power cut. Asserted at every start."""
@@ -41,6 +44,7 @@ class Connection:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         """Open ``path``. Raises StoreUnavailable, or StoreRefused when a required setting does not hold."""
+        self._afterwards: list[Afterwards] = []
         try:
             self._raw = sqlite3.connect(
                 path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
@@ -97,6 +101,15 @@ class Connection:
         """Set ``changes`` where ``key`` matches exactly; returns how many rows changed."""
         values = (*changes.values(), *key.values())
         return self._raw.execute(_update(table, tuple(key), tuple(changes)), values).rowcount
+
+    def afterwards(self, committed: Callable[[], None], undone: Callable[[], None]) -> None:
+        """Have one of the two called when it is known what became of the unit that runs now."""
+        self._afterwards.append((committed, undone))
+
+    def take_afterwards(self) -> "list[Afterwards]":
+        """What was asked for since the last time; the writer sees to it."""
+        found, self._afterwards = self._afterwards, []
+        return found
 
     def close(self) -> None:
         """Close it."""

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from contracts.crash_points import crash_point
-from hub.store.connection import Connection, StoreUnavailable
+from hub.store.connection import Afterwards, Connection, StoreUnavailable
 
 log = structlog.get_logger("onedoor.store")
 
@@ -38,13 +38,14 @@ WAITING = 4096
 
 
 class _Job(Generic[T]):
-    __slots__ = ("error", "future", "result", "unit")
+    __slots__ = ("afterwards", "error", "future", "result", "unit")
 
     def __init__(self, unit: Unit[T], future: "asyncio.Future[T]") -> None:
         self.unit = unit
         self.future = future
         self.result: T | None = None
         self.error: BaseException | None = None
+        self.afterwards: list[Afterwards] = []
 
 
 class Writer:
@@ -134,6 +135,8 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 - a unit's own error concerns that unit alone
             job.error = error
             self._connection.run("ROLLBACK TO unit")
+        finally:
+            job.afterwards = self._connection.take_afterwards()
         self._connection.run("RELEASE unit")
 
     def _fail(self, group: list[_Job[Any]], error: BaseException) -> None:
@@ -170,6 +173,8 @@ def _unavailable(error: BaseException) -> BaseException:
 
 def _answer(group: list[_Job[Any]]) -> None:
     for job in group:
+        for committed, undone in job.afterwards:
+            (undone if job.error else committed)()
         if job.future.done():
             continue
         if job.error is not None:

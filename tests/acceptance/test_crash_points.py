@@ -47,6 +47,13 @@ async def an_event(city: FastCity) -> None:
     await city.counter.event(f"accept-{case_no}", case_no, {"event": "accept", "by": "staff-2"})
 
 
+async def a_second_try(city: FastCity) -> None:
+    """The first try is handed over from memory; one that was turned away comes back through the outbox."""
+    city.world.dials["DA-archive"].probabilities = {Fault.UNAVAILABLE_503: 1.0}
+    await city.taken("DA001")
+    await asyncio.sleep(60)
+
+
 async def an_upload(city: FastCity) -> None:
     """A scan is uploaded, however often the hub dies over it."""
     headers = {"Authorization": f"Bearer {await city.world.key()}", "Content-Type": "application/pdf"}
@@ -157,7 +164,7 @@ FIRST_CITY: dict[str, Way] = {
     **both("writer", INSTANT),
     **both("upload", an_upload),
     **both("claim", INSTANT),
-    **both("begin_attempt", INSTANT),
+    **both("begin_attempt", a_second_try),
     "send.before": EVERYTHING,
     "send.after": EVERYTHING,
     **both("end_attempt", EVERYTHING),
