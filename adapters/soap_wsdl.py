@@ -7,8 +7,9 @@ hence only where a site speaks SOAP.
 import logging
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree
@@ -16,10 +17,10 @@ from pydantic import JsonValue
 
 from adapters.soap_table import SoapTable
 from adapters.soap_xml import XSI, Element, children, leaf, local, resolve_references, tree
+from adapters.wsdl_lock import MOST_BYTES, Locked, LockError, read, verified
 from contracts.errors import OutcomeUnknownError, PermanentError
 from contracts.records import Fields, record
 
-_MOST_BYTES = 20_000_000
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 _BINDING = {"1.1": "{http://schemas.xmlsoap.org/wsdl/soap/}", "1.2": "{http://schemas.xmlsoap.org/wsdl/soap12/}"}
 _ENCODING_STYLE = "http://schemas.xmlsoap.org/soap/encoding/"
@@ -31,9 +32,13 @@ class WsdlError(ValueError):
 
 @record
 class Bundle:
-    """The WSDL and what lies beside and below it: all that may be opened. ``path`` is absolute, without symbolic links."""
+    """The WSDL and what lies beside and below it: all that may be opened. ``path`` is absolute, without symbolic links.
+
+    ``locked``: the files of its lock, by path below the WSDL's folder, and then nothing else is opened; None: it has none.
+    """
 
     path: Path
+    locked: Mapping[str, Locked] | None = None
 
     def load(self, location: str) -> bytes:
         """A file of the bundle, by path or file URL. Raises WsdlError for everything else."""
@@ -44,11 +49,17 @@ class Bundle:
         if not found.is_relative_to(self.path.parent):
             raise WsdlError(f"{self.path.name} refers to a file outside its folder: {found.name}")
         try:
-            if found.stat().st_size > _MOST_BYTES:
-                raise WsdlError(f"{found.name} holds more than {_MOST_BYTES} bytes")
-            return found.read_bytes()
+            if found.stat().st_size > MOST_BYTES:
+                raise WsdlError(f"{found.name} holds more than {MOST_BYTES} bytes")
+            content = found.read_bytes()
         except OSError as error:
             raise WsdlError(f"{found.name} cannot be read: {error.strerror}") from error
+        if self.locked is None:
+            return content
+        try:
+            return verified(content, found.relative_to(self.path.parent).as_posix(), self.locked)
+        except LockError as error:
+            raise WsdlError(str(error)) from error
 
 
 def bundle_of(folder: Path, wsdl: str) -> Bundle:
@@ -56,7 +67,13 @@ def bundle_of(folder: Path, wsdl: str) -> Bundle:
     path, root = (folder / wsdl).resolve(), folder.resolve()
     if not path.is_relative_to(root):
         raise WsdlError(f"{wsdl} leads out of the department's folder")
-    return Bundle(path=path)
+    lock = path.with_name(f"{path.name}.lock")
+    if not lock.exists():
+        return Bundle(path=path)
+    try:
+        return Bundle(path=path, locked={file.path: file for file in read(lock)})
+    except LockError as error:
+        raise WsdlError(str(error)) from error
 
 
 def declared(bundle: Bundle, table: SoapTable) -> frozenset[str] | None:
@@ -265,7 +282,30 @@ def _say_types(node: Element, element: Any) -> None:
 
 
 def read_port(bundle: Bundle, table: SoapTable) -> Port:
-    """Read the whole WSDL with its schemas: some milliseconds for a small one. Raises WsdlError."""
+    """The port of the table: what is read of a locked bundle is kept, as long as its lock says the same. Raises WsdlError."""
+    if bundle.locked is None:
+        operations, schema, namespace = _read(bundle, table.soap_version)
+    else:
+        for path in bundle.locked:
+            bundle.load(str(bundle.path.parent / path))
+        fingerprint = tuple(sorted((file.path, file.sha256) for file in bundle.locked.values()))
+        operations, schema, namespace = _kept(bundle.path, fingerprint, table.soap_version)
+    return Port(operations, schema, table, namespace)
+
+
+@lru_cache(maxsize=64)
+def _kept(path: Path, fingerprint: tuple[tuple[str, str], ...], version: str) -> "_Read":
+    """Reading hundreds of schemas costs a good part of a second; a site is checked, opened and opened again."""
+    known = {name: Locked(path=name, origin="", sha256=digest, fetched="") for name, digest in fingerprint}
+    return _read(Bundle(path=path, locked=known), version)
+
+
+_Read: TypeAlias = tuple[Mapping[str, Any], Any, str]
+"""zeep's operations by name, its types, and the target namespace."""
+
+
+def _read(bundle: Bundle, version: str) -> "_Read":
+    """All of the WSDL with its schemas: some milliseconds for a small one. Raises WsdlError."""
     from zeep import Settings  # noqa: PLC0415 - a quarter of a second, only where SOAP is spoken
     from zeep.exceptions import Error  # noqa: PLC0415
     from zeep.wsdl import Document  # noqa: PLC0415
@@ -287,11 +327,11 @@ def read_port(bundle: Bundle, table: SoapTable) -> Port:
         raise WsdlError(
             f"{bundle.path.name} is not a WSDL that can be used: {type(error).__name__}: {error}"
         ) from error
-    kind = Soap11Binding if table.soap_version == "1.1" else Soap12Binding
+    kind = Soap11Binding if version == "1.1" else Soap12Binding
     namespace = next(iter(document._definitions.values())).target_namespace or ""  # noqa: SLF001 - zeep shows it nowhere else
     for service in document.services.values():
         for port in service.ports.values():
             if type(port.binding) is kind:
                 operations = port.binding.all()  # type: ignore[no-untyped-call] # zeep is typed in parts
-                return Port(operations, document.types, table, namespace)
-    raise WsdlError(f"{bundle.path.name} has no service with a SOAP {table.soap_version} port")
+                return operations, document.types, namespace
+    raise WsdlError(f"{bundle.path.name} has no service with a SOAP {version} port")
