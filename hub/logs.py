@@ -1,10 +1,64 @@
-"""Logs of a process: one line an event on stderr, JSON unless a person is looking. Events hold ids and codes only."""
+"""Logs of a process: one line an event on stderr, JSON unless a person is looking. Events hold ids and codes only.
 
+A log is worth no case: lines go out in a thread of their own, and what nobody takes (a full disk, a collector that hangs) is dropped and
+counted. What must never be lost is in the journal, which is in the database.
+"""
+
+import contextlib
 import logging
+import os
+import queue
 import sys
+import threading
 
 import structlog
 from structlog.typing import Processor
+
+from hub import metrics
+
+LINES = 10_000
+"""Lines that may wait to be written."""
+
+LAST_WORDS_SECONDS = 1.0
+"""How long a critical line, after which the process may end, is waited for."""
+
+
+class Unhurried(logging.Handler):
+    """Writes to a descriptor in a thread of its own; nobody who logs waits for it, but for critical lines."""
+
+    def __init__(self, descriptor: int, lines: int = LINES) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(lines)
+        threading.Thread(target=self._write, name="onedoor-log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand over one line, or count it as dropped."""
+        try:
+            self._queue.put_nowait(self.format(record).encode() + b"\n")
+        except queue.Full:
+            metrics.LOG_LINES_DROPPED.inc()
+        if record.levelno >= logging.CRITICAL:
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait a little until everything is written; called at the end of the process too."""
+        written = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(written)
+            written.wait(LAST_WORDS_SECONDS)
+
+    def _write(self) -> None:
+        while True:
+            line = self._queue.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            try:
+                while line:
+                    line = line[os.write(self._descriptor, line) :]
+            except OSError:
+                metrics.LOG_LINES_DROPPED.inc()
 
 
 def configure(level: str = "INFO") -> None:
@@ -21,7 +75,7 @@ def configure(level: str = "INFO") -> None:
         if sys.stderr.isatty()
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Unhurried(sys.stderr.fileno())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],

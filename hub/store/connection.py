@@ -128,12 +128,23 @@ def _update(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
     return f"UPDATE {table} SET {changes} WHERE {where}"  # noqa: S608 - names come from our own code
 
 
+def cannot_open(database: Path, error: OSError) -> StoreUnavailable:
+    """What a person reads and does when the system refuses the file."""
+    return StoreUnavailable(
+        f"the database {database} cannot be opened: {error.strerror}: the data folder and what lies in it must be writable"
+        " and belong to the user that runs the hub"
+    )
+
+
 def lock_file(database: Path) -> int:
     """Make this process the only hub on the file; returns the lock's descriptor, held until the process ends.
 
     Raises StoreRefused when another hub has it.
     """
-    descriptor = os.open(database.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(database.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise cannot_open(database, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

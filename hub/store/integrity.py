@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from hub.store.connection import Connection
+
 MOST = 5
 """Findings that are told: one is enough to stop."""
 
@@ -19,3 +21,12 @@ def damage(database: Path) -> tuple[str, ...]:
     except sqlite3.DatabaseError as error:
         return (str(error),)
     return tuple(one for one in found if one != "ok")[:MOST]
+
+
+def touch(connection: Connection) -> None:
+    """Change one page: a transaction that changes nothing would be committed on a full or read-only disk too.
+
+    The page is the file's first; the number in it is free for applications and used for nothing else.
+    """
+    found = connection.rows("PRAGMA user_version")[0]["user_version"]
+    connection.run(f"PRAGMA user_version={(int(found) + 1) % 1_000_000}")

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import SQLModel
 
 from hub.store import tables
-from hub.store.connection import StoreRefused, StoreUnavailable
+from hub.store.connection import StoreRefused, StoreUnavailable, cannot_open
 
 DATABASE = "onedoor.db"
 """The file in the data folder."""
@@ -37,7 +37,7 @@ def upgrade(path: Path) -> bool:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise StoreUnavailable(f"the database {path} cannot be opened: {error.strerror}") from error
+        raise cannot_open(path, error) from error
     with transaction(path) as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         if found == newest():

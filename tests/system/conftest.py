@@ -44,3 +44,9 @@ def unshare() -> Path:
 def systemd_analyze() -> Path:
     """Judges a unit file, without a running systemd."""
     return tool("systemd-analyze", "systemd")
+
+
+@pytest.fixture(scope="session")
+def setpriv() -> Path:
+    """Starts a process as another user."""
+    return tool("setpriv", "util-linux")
