@@ -22,7 +22,7 @@ from hub.admission import Breaker, BreakerState, Rate, RetryBudget
 from hub.city import milliseconds, moment
 from hub.core import Core
 from hub.results import Begun, LeaseLost, lane_name
-from hub.store.connection import Connection, Row, StoreUnavailable
+from hub.store.connection import Row, StoreUnavailable
 from hub.systems import OpenChannel, is_batching
 
 log = structlog.get_logger("onedoor.lanes")
@@ -404,9 +404,11 @@ class Lane:
         """Stop sending: what is due is held. Returns how many deliveries."""
         self.held = why
         await self._give_back()
-        return await self._move_queue(
-            "hold_lane",
-            lambda c: results.hold_lane(c, self.core.city, self.system, why, by, self.core.now_ms(), self.via),
+        core, system = self.core, self.system
+        return await _whole_queue(
+            lambda: core.commit(
+                "hold_lane", lambda c: results.hold_lane(c, core.city, system, why, by, core.now_ms(), self.via)
+            )
         )
 
     async def release(self, by: str) -> int:
@@ -414,19 +416,14 @@ class Lane:
         self.held = None
         self.breaker.succeeded()
         self.tripped_at = None
-        released = await self._move_queue(
-            "release_lane",
-            lambda c: results.release_lane(c, self.core.city, self.system, by, self.core.now_ms(), self.via),
+        core, system = self.core, self.system
+        released = await _whole_queue(
+            lambda: core.commit(
+                "release_lane", lambda c: results.release_lane(c, core.city, system, by, core.now_ms(), self.via)
+            )
         )
         self.wake()
         return released
-
-    async def _move_queue(self, label: str, unit: Callable[[Connection], int]) -> int:
-        """A queue of thousands moves a chunk at a time: others have their turn in between."""
-        moved = 0
-        while (chunk := await self.core.commit(label, unit)) > 0:
-            moved += chunk
-        return moved
 
     async def _give_back(self) -> None:
         rows = list(self.claimed)
@@ -474,3 +471,11 @@ class Place:
     def give_back(self) -> None:
         """The unit was undone."""
         self.lane.free_place()
+
+
+async def _whole_queue(move_a_chunk: Callable[[], Awaitable[int]]) -> int:
+    """A queue of thousands moves a chunk at a time: others have their turn in between. Returns how many moved."""
+    moved = 0
+    while (chunk := await move_a_chunk()) > 0:
+        moved += chunk
+    return moved

@@ -30,7 +30,7 @@ def case_view(connection: Connection, region: str, keys: Keys, client: Client, c
     key = keys.case_key(row["sealed_key"])
     tries = defaultdict(list)
     for attempt in reading.attempts(connection, region, case_no):
-        tries[attempt["delivery"]].append(_attempt(attempt))
+        tries[attempt["delivery"]].append(attempt_view(attempt))
     return CaseView(
         case_no=case_no,
         item=row["item"],
@@ -49,7 +49,7 @@ def case_view(connection: Connection, region: str, keys: Keys, client: Client, c
             _delivery(one, tuple(tries[one["id"]])) for one in reading.deliveries(connection, region, case_no)
         ),
         tasks=tuple(task_view(task) for task in reading.tasks(connection, region, case_no)),
-        journal=tuple(line for entry in reading.journal(connection, region, case_no) for line in _lines(entry)),
+        journal=tuple(line for entry in reading.journal(connection, region, case_no) for line in journal_lines(entry)),
     )
 
 
@@ -121,7 +121,8 @@ def _delivery(row: Row, attempts: tuple[AttemptView, ...]) -> DeliveryView:
     )
 
 
-def _attempt(row: Row) -> AttemptView:
+def attempt_view(row: Row) -> AttemptView:
+    """A row of ``attempt``."""
     return AttemptView(
         number=row["number"],
         situation=row["situation"],
@@ -133,7 +134,7 @@ def _attempt(row: Row) -> AttemptView:
     )
 
 
-def _lines(row: Row) -> Iterator[JournalView]:
+def journal_lines(row: Row) -> Iterator[JournalView]:
     """The changes of one entry, a line each."""
     for kind, subject, from_state, to_state, _ in orjson.loads(row["changes"]):
         yield JournalView(

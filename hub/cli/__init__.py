@@ -7,12 +7,23 @@ import typer
 from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
-from hub.cli import check, clients, init, migrate, plugins, serve, users
+from hub.cli import check, clients, dead_letters, deliveries, init, lanes, migrate, plugins, serve, unknown, users
 from hub.client import open_client
 
 GROUP = "onedoor.commands"
 REFUSED = 2
 """Exit code of a command that could not do its work; the reason stands on stderr in one sentence."""
+
+
+_GROUPS = {
+    "clients": clients.app,
+    "users": users.app,
+    "plugins": plugins.app,
+    "deliveries": deliveries.app,
+    "dead-letters": dead_letters.app,
+    "unknown": unknown.app,
+    "lanes": lanes.app,
+}
 
 
 def main() -> None:
@@ -39,9 +50,8 @@ def own_commands() -> TyperGroup:
     app.callback()(_about)
     for single in (serve.app, init.app, check.app, migrate.app):
         app.add_typer(single)
-    app.add_typer(clients.app, name="clients")
-    app.add_typer(plugins.app, name="plugins")
-    app.add_typer(users.app, name="users")
+    for name, group_of in _GROUPS.items():
+        app.add_typer(group_of, name=name)
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     return group

@@ -35,7 +35,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
-    """Run the hub until SIGTERM or Ctrl-C; what is in flight is finished or given back first."""
+    """Run the hub until SIGTERM, SIGHUP or Ctrl-C; what is in flight is finished or given back first."""
     logs.configure(log_level.upper())
     found = settings_from(settings, demo=demo, site=site, host=host, port=port)
     prepare_demo(found)
@@ -47,7 +47,7 @@ async def run(settings: Settings) -> None:
     """The hub and its sockets, until a signal."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, _stop, stop)
     async with open_hub(settings) as hub, serving(hub) as port, loop_watch(settings.blocked_seconds):
         _settle_memory()

@@ -16,7 +16,19 @@ from hub.results.beginning import Begun, begin
 from hub.results.casework import Change
 from hub.results.channels import switch
 from hub.results.errors import IdConflict, LeaseLost, NotAllowed, NotFoundHere, Overtaken
-from hub.results.operations import QUEUE_CHUNK, hand_over, hold_due, hold_lane, lane_name, operate, release_lane
+from hub.results.operations import (
+    QUEUE_CHUNK,
+    Verdict,
+    decide,
+    enquire_now,
+    hand_over,
+    hold_due,
+    hold_lane,
+    lane_name,
+    operate,
+    release_lane,
+    replay,
+)
 from hub.results.outcomes import LostProcess, Planner, attempt_ended, enquired, lapsed
 from hub.results.reception import NewCase, event, receive, time_passed
 from hub.results.resent import begin_again
@@ -37,11 +49,14 @@ __all__ = [
     "Overtaken",
     "Planner",
     "Print",
+    "Verdict",
     "attempt_ended",
     "begin",
     "begin_again",
     "complete",
     "count_print",
+    "decide",
+    "enquire_now",
     "enquired",
     "event",
     "find_sheet",
@@ -55,6 +70,7 @@ __all__ = [
     "receive",
     "release",
     "release_lane",
+    "replay",
     "reply",
     "reserve",
     "skip",

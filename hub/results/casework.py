@@ -234,6 +234,7 @@ class Casework:
             "send_before": self.send_before(),
             "due_at": self.row["due_at"],
             "attempts": 0,
+            "forgiven": 0,
             "unfinished": 0,
             "fence": 0,
             "created_at": self.at,

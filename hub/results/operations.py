@@ -1,7 +1,9 @@
 """What an operator does to a delivery: replay, resend, cancel, give up. And what a lane's hold does to its queue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 
+from contracts.delivery import Outcome
 from hub import batches, states
 from hub.city import City
 from hub.journal import Chain
@@ -9,7 +11,7 @@ from hub.results import steps
 from hub.results.casework import FAR, Casework, Change
 from hub.results.channels import MAY_FALL_BACK, fall_back
 from hub.results.errors import NotAllowed, NotFoundHere
-from hub.results.verdicts import find_delivery
+from hub.results.verdicts import apply_reply, find_delivery
 from hub.states import DeliveryState
 from hub.store.connection import Connection, Row
 
@@ -20,12 +22,17 @@ def operate(connection: Connection, city: City, delivery: str, action: str, by: 
 
     Raises NotFoundHere, NotAllowed.
     """
-    row = find_delivery(connection, city, delivery)
-    if row is None:
-        raise NotFoundHere(f"there is no delivery {delivery} here: check the id")
+    row = _found(connection, city, delivery)
     work = Casework.load(connection, city, row["case_no"], at, by)
     act_on(work, row, action)
     return work.save()
+
+
+def _found(connection: Connection, city: City, delivery: str) -> Row:
+    row = find_delivery(connection, city, delivery)
+    if row is None:
+        raise NotFoundHere(f"there is no delivery {delivery} here: check the id")
+    return row
 
 
 def act_on(work: Casework, row: Row, action: str) -> None:
@@ -39,12 +46,79 @@ def act_on(work: Casework, row: Row, action: str) -> None:
             work.set_task(task, states.TaskState.OBSOLETE)
 
 
+class Verdict(StrEnum):
+    """What a person says of a delivery that no machine may settle."""
+
+    DONE = "done"  # the department has done it: the answer is given with it
+    NOT_DONE = "not-done"  # the department has nothing: it goes again, marked like everything that was unknown (R4)
+    RESEND = "resend"  # nobody knows: it goes again all the same, marked as a possible duplicate
+    GIVE_UP = "give-up"  # it rests as a dead letter
+    CANCEL = "cancel"  # it will never go; a person decides the step
+
+
+_ACTION_OF = {Verdict.NOT_DONE: "resend", Verdict.RESEND: "resend", Verdict.GIVE_UP: "dead", Verdict.CANCEL: "cancel"}
+
+
+def decide(
+    connection: Connection, city: City, delivery: str, verdict: Verdict, said: Outcome | None, by: str, at: int
+) -> Change:
+    """A person settles a delivery. ``said``: with ``done`` only, what the department answered them. The journal keeps who and what.
+
+    Raises NotFoundHere, NotAllowed.
+    """
+    row = _found(connection, city, delivery)
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    work.log("decided", delivery, None, verdict.value)
+    if said is None:
+        act_on(work, row, _ACTION_OF[verdict])
+    elif row["state"] not in _UNSETTLED:
+        raise NotAllowed(f"a delivery that is {row['state']} cannot be told to be done")
+    else:
+        apply_reply(work, row, said, "person", at)
+    return work.save()
+
+
+_UNSETTLED = (DeliveryState.UNKNOWN, DeliveryState.WAITING, DeliveryState.HELD, DeliveryState.DEAD)
+"""Where a person may say how it ended. What is due or on its way has no need of one."""
+
+
+def replay(
+    connection: Connection, city: City, deliveries: Sequence[str], by: str, confirmed_by: str | None, at: int
+) -> list[Change]:
+    """Send dead letters again under their own ids; those that are dead no more are left alone, so that twice is once."""
+    changes = []
+    for delivery in deliveries:
+        row = find_delivery(connection, city, delivery)
+        if row is None or row["state"] != DeliveryState.DEAD:
+            continue
+        work = Casework.load(connection, city, row["case_no"], at, by)
+        if confirmed_by is not None:
+            work.log("confirmed", delivery, None, "replay", second=confirmed_by)
+        act_on(work, row, "replay")
+        changes.append(work.save())
+    return changes
+
+
+def enquire_now(connection: Connection, city: City, delivery: str, by: str, at: int) -> Change:
+    """Have the department asked at once. Raises NotFoundHere, NotAllowed where there is nothing to ask, or nobody who answers."""
+    row = _found(connection, city, delivery)
+    if row["state"] not in (DeliveryState.UNKNOWN, DeliveryState.WAITING):
+        raise NotAllowed(f"a delivery that is {row['state']} is not asked about: only unknown and waiting ones are")
+    if not city.facts(row["system"]).over(row["via"]).can_enquire:
+        raise NotAllowed(f"{row['system']} cannot be asked: ring them up and use `onedoor unknown decide`")
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    work.log("enquiry", delivery, None, "asked")
+    connection.update("delivery", {"region": city.region, "id": delivery}, {"lapsed_at": at})
+    return work.save()
+
+
 def _again(cause: str) -> Callable[[Casework, Row], None]:
     def act(work: Casework, row: Row) -> None:
         doubtful = bool(row["possible_duplicate"]) or row["state"] in (DeliveryState.UNKNOWN, DeliveryState.WAITING)
         changes = {"next_at": work.at, "lapsed_at": None, "unfinished": 0, "possible_duplicate": doubtful}
         changes["batch"] = row["batch"] if _still_sealed(work, row) else None
         changes["send_before"] = FAR  # a person has decided that it goes, whatever the date
+        changes["forgiven"] = row["attempts"]  # and however often it was tried
         work.set_delivery(row, DeliveryState.DUE, cause, **changes)
 
     return act

@@ -114,16 +114,17 @@ def history(work: Casework, row: Row, *, enquiries: int = 0) -> History:
     """What the retry rules look at. Only the channel of the last attempt can be asked, and only that one knows what it has."""
     facts = work.city.facts(row["system"])
     counted = work.connection.row(
-        "SELECT sum(a.state = 'bug') AS bugs, count(*) AS tries, min(a.situation) AS situation FROM attempt a"
+        "SELECT sum(a.state = 'bug' AND a.number > :forgiven) AS bugs, sum(a.number > :forgiven) AS tries,"
+        " min(a.situation) AS situation FROM attempt a"
         " WHERE a.region = :region AND a.delivery = :delivery AND a.situation = (SELECT situation FROM attempt l"
         " WHERE l.region = a.region AND l.delivery = a.delivery AND l.number = :last)",
-        {"region": work.city.region, "delivery": row["id"], "last": row["attempts"]},
+        {"region": work.city.region, "delivery": row["id"], "last": row["attempts"], "forgiven": row["forgiven"]},
     )
     assert counted is not None
     reached = facts.over(counted["situation"])
     following = facts.over(row["via"])
     return History(
-        attempts=counted["tries"] if row["via"] else row["attempts"],
+        attempts=int(counted["tries"] or 0) if row["via"] else row["attempts"] - row["forgiven"],
         bugs=int(counted["bugs"] or 0),
         without_outcome=row["unfinished"],
         enquiries=enquiries,

@@ -4,7 +4,7 @@ Times are integers: milliseconds since 1970-01-01 UTC. Columns of type bytes nam
 case's own key; what is not sealed holds ids, codes and times only, never personal data.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, String, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 
@@ -15,6 +15,11 @@ def _time(optional: bool = False) -> Column[int]:
 def _text() -> Column[str]:
     """A text that is empty where code of an earlier release writes the row."""
     return Column(String, nullable=False, server_default="")
+
+
+def _count() -> Column[int]:
+    """A number that is 0 where code of an earlier release writes the row."""
+    return Column(Integer, nullable=False, server_default="0")
 
 
 def _bytes(optional: bool = False) -> Column[bytes]:
@@ -160,6 +165,7 @@ class CaseStep(SQLModel, table=True):
 class DeliveryRow(SQLModel, table=True):
     """A delivery. ``fence`` grows with every claim: what was begun under an older fence has no effect any more.
 
+    ``forgiven``: how many attempts lie before a person's last decision that it goes again; they count no more against it.
     ``lapsed_at`` is when something is due while it waits: an enquiry, or the end of the time to answer. ``via``: the situation
     of the fallback channel it goes by; empty: by its system's sending channel, whichever that is then.
     """
@@ -193,6 +199,7 @@ class DeliveryRow(SQLModel, table=True):
     created_at: int = Field(sa_column=_time())
     settled_at: int | None = Field(default=None, sa_column=_time(optional=True))
     sealed_fields: bytes = Field(sa_column=_bytes())
+    forgiven: int = Field(default=0, sa_column=_count())
     __table_args__ = (
         UniqueConstraint("region", "case_no", "step", "subject", "round"),
         Index(

@@ -8,8 +8,9 @@ from hub.city import milliseconds
 from hub.clients import Client, NewClient, Scope
 from hub.cloud_events import parse_json, read_data
 from hub.lanes import Lane
+from hub.orders import Person
 from hub.results import NotFoundHere
-from hub.web import local_users
+from hub.web import local_users, operating
 from hub.web.asking import BOOK, HUB, body_of
 from hub.web.cases import JSON_HEADERS
 from hub.web.problems import SAFE_HEADERS, problems
@@ -43,6 +44,7 @@ def make_local_app(api: web.Application) -> web.Application:
             web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/release", release_lane),
         ]
     )
+    operating.add_routes(app)
     return app
 
 
@@ -80,12 +82,20 @@ async def revoke_client(request: web.Request) -> web.Response:
 
 async def hold_lane(request: web.Request) -> web.Response:
     """POST /admin/lanes/{system}/hold: stop sending to a system until it is released."""
-    return _moved(await _lane(request).hold(OPERATOR))
+    lane = _lane(request)
+    return _moved(await lane.hold(await _who(request)))
 
 
 async def release_lane(request: web.Request) -> web.Response:
     """POST /admin/lanes/{system}/release: send again, after a pause or once its login has been put right."""
-    return _moved(await _lane(request).release(OPERATOR))
+    lane = _lane(request)
+    return _moved(await lane.release(await _who(request)))
+
+
+async def _who(request: web.Request) -> str:
+    """Who the journal names: whoever the command line names, else the owner of the socket."""
+    body = await body_of(request, LIMIT)
+    return read_data(Person, parse_json(body)).by if body else OPERATOR
 
 
 def _lane(request: web.Request) -> Lane:

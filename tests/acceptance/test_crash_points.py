@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -129,6 +129,40 @@ async def a_release(city: FastCity) -> None:
             await asyncio.sleep(0.1)
 
 
+async def ordered(city: FastCity, path: str, order: Mapping[str, Any]) -> Any:
+    """What the hub answers an operator on its local socket; None while it does not live."""
+    connector = aiohttp.UnixConnector(str(city.world.folder / "data" / "onedoor.sock"))
+    with suppress(aiohttp.ClientError):
+        async with (
+            aiohttp.ClientSession(connector=connector) as http,
+            http.post(f"http://hub/admin/deliveries/{path}", json=order) as answer,
+        ):
+            return await answer.json() if answer.status == 200 else None
+    return None
+
+
+def an_order_about(state: str, way: Way, what: str, order: Mapping[str, Any]) -> Way:
+    """A case goes a way, and an operator does something about every delivery that rests in a state, until the hub dies of it."""
+
+    async def about_each(city: FastCity) -> None:
+        await way(city)
+        while True:
+            found = await ordered(city, "find", {"states": [state]})
+            for one in found["deliveries"] if found else ():
+                await ordered(city, f"{one['id']}/{what}", {"by": "operator-1", **order})
+            await asyncio.sleep(0.05)
+
+    return about_each
+
+
+async def a_replay(city: FastCity) -> None:
+    """A dead letter is sent again, as often as it takes."""
+    await a_name_that_the_file_cannot_carry(city)
+    while True:
+        await ordered(city, "replay", {"by": "operator-1", "question": {}})
+        await asyncio.sleep(0.05)
+
+
 async def a_stop_with_a_full_desk(city: FastCity) -> None:
     """The hub is asked to end while more is claimed than it may send at once."""
     city.world.dials["DA-archive"].probabilities = {Fault.DELAY: 1.0}
@@ -179,6 +213,7 @@ FIRST_CITY: dict[str, Way] = {
     **both("hold_lane", a_wrong_key),
     **both("hold_due", a_wrong_key),
     **both("release_lane", a_release),
+    **both("enquire_now", an_order_about("waiting", a_case_of("DA002"), "enquire", {})),
 }
 
 SECOND_CITY: dict[str, Way] = {
@@ -202,6 +237,8 @@ SECOND_CITY: dict[str, Way] = {
     **both("begin_again", a_batch_that_does_not_get_through),
     **both("begin_refused", a_name_that_the_file_cannot_carry),
     **both("batch_rejected", a_foreign_file_under_the_next_name),
+    **both("replay", a_replay),
+    **both("decide", an_order_about("dead", a_name_that_the_file_cannot_carry, "decide", {"verdict": "cancel"})),
 }
 
 BEFORE_ALL = ("first_cut_off.before_commit", "first_cut_off.after_commit")
