@@ -5,7 +5,7 @@ The loader reads every file, checks them against each other and reports every mi
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -54,12 +54,13 @@ __all__ = [
 T = TypeVar("T")
 
 
-def load_site(root: Path) -> Site:
+def load_site(root: Path, beside: Sequence[Path] = ()) -> Site:
     """Read and check the folder. Raises SiteError with every mistake.
 
+    ``beside``: department folders that lie elsewhere, in packages; the files of those are named by their absolute paths.
     Files that cannot be read are reported first, alone: what refers to them would only repeat the message.
     """
-    reader = _Reader(root)
+    reader = _Reader(root, beside)
     parts = reader.parts()
     if parts is None or reader.mistakes:
         raise SiteError(reader.mistakes)
@@ -89,8 +90,9 @@ def with_items(site: Site, items: tuple[Item, ...]) -> Site:
 class _Reader:
     """Reads files under one root and collects mistakes instead of stopping at the first."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, beside: Sequence[Path]) -> None:
         self.root = root
+        self.beside = beside
         self.texts: dict[str, str] = {}
         self.mistakes: list[SiteMistake] = []
 
@@ -101,8 +103,8 @@ class _Reader:
         codes = self.read("codes.toml", CodesFile)
         fields = self.read("fields.toml", FieldsFile)
         materials = self.read("materials.toml", MaterialsFile)
-        departments = self.all("*/department.toml", DepartmentFile)
-        items = self.all("*/items/*.toml", Item)
+        departments = self.all("*/department.toml", DepartmentFile, "department.toml")
+        items = self.all("*/items/*.toml", Item, "items/*.toml")
         if head is None or centres is None or codes is None or fields is None or materials is None:
             return None
         return SiteParts(
@@ -116,8 +118,11 @@ class _Reader:
             items=items,
         )
 
-    def all(self, pattern: str, of: type[T]) -> tuple[tuple[str, T], ...]:
+    def all(self, pattern: str, of: type[T], in_department: str | None = None) -> tuple[tuple[str, T], ...]:
         files = [path.relative_to(self.root).as_posix() for path in sorted(self.root.glob(pattern))]
+        for folder in self.beside if in_department else ():
+            # Joined to the root an absolute path stays what it is.
+            files += [path.resolve().as_posix() for path in sorted(folder.glob(str(in_department)))]
         return tuple((file, value) for file in files if (value := self.read(file, of)) is not None)
 
     def read(self, file: str, of: type[T]) -> T | None:

@@ -24,8 +24,22 @@ Make: TypeAlias = Callable[[SystemFile, ChannelFile], Channel]
 def register_departments(site: str) -> Sequence[Department]:
     """Every department of the site folder ``site``. Raises SiteError with every mistake, the adapters' included."""
     city = load_site(Path(site))
+    return _departments(city, city.departments)
+
+
+def packaged_department(site: str, folder: Path) -> Sequence[Department]:
+    """The department whose department.toml, items and WSDLs lie in ``folder``, for the hook of a package of its own.
+
+    It shares the site's centres, code lists, form fields and papers. Raises SiteError as ``register_departments`` does.
+    """
+    city = load_site(Path(site), beside=[folder])
+    home = (folder / "department.toml").resolve().as_posix()
+    return _departments(city, [one for one in city.departments if city.files[one.code] == home])
+
+
+def _departments(city: Site, chosen: Sequence[DepartmentFile]) -> Sequence[Department]:
     mistakes: list[SiteMistake] = []
-    departments = [_department(city, department, mistakes) for department in city.departments]
+    departments = [_department(city, department, mistakes) for department in chosen]
     if mistakes:
         raise SiteError(mistakes)
     return departments

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from adapters.contract_outline import Outline, OutlineField, OutlineOperation
 from contracts.catalogue import FieldType
@@ -134,8 +135,13 @@ _CODES: Mapping[str, Sequence[DraftCode]] = {
 }
 
 
-def draft(name: str, situation: Situation, outline: Outline | None, taken: frozenset[str]) -> Draft:
-    """The department ``name``. ``taken``: department codes that the site has. Raises DraftRefused."""
+def draft(
+    name: str, situation: Situation, outline: Outline | None, taken: frozenset[str], *, own_lists: bool = True
+) -> Draft:
+    """The department ``name``. ``taken``: department codes that the site has. Raises DraftRefused.
+
+    ``own_lists``: whether the contract file's code lists may join the site's; a package cannot bring any, and takes codes as text.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,30}", name):
         raise DraftRefused(
             f"{name}: a name is a folder and a Python word: small letters, digits and _, such as water_supply"
@@ -146,6 +152,7 @@ def draft(name: str, situation: Situation, outline: Outline | None, taken: froze
     lists: dict[str, Sequence[str]] = {}
     result = next(filter(None, (result_of(one.reply) for one in outlined)), None)
     reference = next(filter(None, (reference_of(one.request, one.reply) for one in outlined)), None)
+    outlined = outlined if own_lists else [replace(one, request=[_as_text(f) for f in one.request]) for one in outlined]
     aside = {result.name if result else "", *(reference or ())}
     enquiry = next(
         (one.name for one in outlined if reference and [f.name for f in one.request] == [reference[0]]), None
@@ -174,6 +181,10 @@ def draft(name: str, situation: Situation, outline: Outline | None, taken: froze
         lists=lists,
         facts={key: str(value) for key, value in (outline.facts if outline else {}).items()},
     )
+
+
+def _as_text(field: OutlineField) -> OutlineField:
+    return replace(field, type="string" if field.type == "code" else field.type, codes=())
 
 
 def _carries(operation: OutlineOperation, reference: tuple[str, str] | None, result: OutlineField | None) -> bool:

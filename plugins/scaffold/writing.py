@@ -48,20 +48,70 @@ def codes_taken(site: Path) -> frozenset[str]:
 
 def write(draft: Draft, site: Path, contract: Path | None) -> Sequence[Path]:
     """Write the department below ``site``; returns the files. Raises FolderRefused where the folder is there already."""
-    folder = site / draft.name
+    folder = _fresh(site / draft.name)
+    files = _put(_department(draft, folder, {"site": site.as_posix()}, contract))
+    (folder / "README.md").write_text(
+        _text("README.md.j2", draft, {"site": site.as_posix(), "folder": folder.as_posix()})
+    )
+    _copy_bundle(draft, contract, folder)
+    _add_lists(draft, site)
+    return files
+
+
+def write_package(draft: Draft, folder: Path, contract: Path | None, sample: Path) -> Sequence[Path]:
+    """Write an installable package into ``folder``, with a site to test it in. Raises FolderRefused as ``write`` does."""
+    package = f"onedoor_{draft.name}"
+    inside, site = _fresh(folder) / package, folder / "tests" / "site"
+    facts = {"package": package}
+    files = _put(
+        {
+            **_department(draft, inside, facts, contract),
+            folder / "pyproject.toml": _text("pyproject.toml.j2", draft, facts),
+            folder / "README.md": _text("PACKAGE.md.j2", draft, facts),
+            inside / "__init__.py": _text("package.py.j2", draft, facts),
+            folder / "tests" / f"test_{package}.py": _text("package_test.py.j2", draft, facts),
+        }
+    )
+    _copy_bundle(draft, contract, inside)
+    begin_site(site, sample)
+    head = site / "site.toml"
+    head.write_text(
+        head.read_text(encoding="utf-8").replace("plugins = []", f'plugins = ["{draft.name}"]'), encoding="utf-8"
+    )
+    return files
+
+
+def _fresh(folder: Path) -> Path:
     if folder.exists():
         raise FolderRefused(f"{folder} is there already: choose another name, or remove that folder first")
-    texts = _texts(draft, site, folder, contract)
+    return folder
+
+
+def _put(texts: Mapping[Path, str]) -> Sequence[Path]:
     for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    if contract is not None and draft.protocol == "soap":
-        _copy_bundle(contract, folder / "wsdl")
-    _add_lists(draft, site)
     return tuple(texts)
 
 
-def _texts(draft: Draft, site: Path, folder: Path, contract: Path | None) -> Mapping[Path, str]:
+def _department(draft: Draft, folder: Path, facts: Mapping[str, object], contract: Path | None) -> Mapping[Path, str]:
+    """What makes a department: its table, and an item and a sample case an operation."""
+    more: dict[str, object] = {
+        **facts,
+        "contract": contract.name if contract else "",
+        "auth": draft.facts.get("auth", "api_key"),
+        "from_nothing": contract is None,
+        "code_width": max(len(one.name) for one in draft.operations),
+    }
+    found = {folder / "department.toml": _text("department.toml.j2", draft, more)}
+    for one in draft.operations:
+        sample = json.dumps(_sample(draft, one), ensure_ascii=False, indent=2)
+        found[folder / "items" / f"{one.item}.toml"] = _text("item.toml.j2", draft, {"o": one})
+        found[folder / "samples" / f"{one.item}.json"] = sample + "\n"
+    return found
+
+
+def _text(template: str, draft: Draft, facts: Mapping[str, object]) -> str:
     environment = Environment(
         loader=PackageLoader("plugins.scaffold"),
         trim_blocks=True,
@@ -71,27 +121,7 @@ def _texts(draft: Draft, site: Path, folder: Path, contract: Path | None) -> Map
         autoescape=False,  # noqa: S701 - TOML and Markdown, whose values are quoted by the filter toml
     )
     environment.filters.update(toml=_toml, key=_key, columns=_columns, rules=_rules)
-    facts: dict[str, object] = {
-        "d": draft,
-        "site": site.as_posix(),
-        "folder": folder.as_posix(),
-        "contract": contract.name if contract else "",
-        "auth": draft.facts.get("auth", "api_key"),
-        "from_nothing": contract is None,
-        "code_width": max(len(one.name) for one in draft.operations),
-    }
-    found = {
-        folder / "department.toml": environment.get_template("department.toml.j2").render(facts),
-        folder / "README.md": environment.get_template("README.md.j2").render(facts),
-    }
-    for one in draft.operations:
-        found[folder / "items" / f"{one.item}.toml"] = environment.get_template("item.toml.j2").render(
-            {**facts, "o": one}
-        )
-        found[folder / "samples" / f"{one.item}.json"] = (
-            json.dumps(_sample(draft, one), ensure_ascii=False, indent=2) + "\n"
-        )
-    return found
+    return environment.get_template(template).render({"d": draft, **facts})
 
 
 def _toml(value: str) -> str:
@@ -120,8 +150,11 @@ def _rules(field: DraftField) -> str:
     return ", ".join(rules)
 
 
-def _copy_bundle(contract: Path, to: Path) -> None:
-    """The WSDL, and the schemas that lie beside and below it."""
+def _copy_bundle(draft: Draft, contract: Path | None, folder: Path) -> None:
+    """The WSDL of a SOAP department, and the schemas that lie beside and below it."""
+    if contract is None or draft.protocol != "soap":
+        return
+    to = folder / "wsdl"
     to.mkdir()
     shutil.copyfile(contract, to / contract.name)
     for schema in contract.parent.rglob("*.xsd"):

@@ -1,7 +1,10 @@
 """``onedoor new-plugin``: what it writes passes its checks at once, whatever it was made from."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -216,6 +219,28 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
         (tmp_path / name).write_text(text)
     assert said in refused(tmp_path / "site", *arguments)
     assert not (tmp_path / "site" / "water").exists()
+
+
+@pytest.mark.parametrize("kind", ["api", "paper", "wsdl"])
+def test_a_package_installs_and_passes_its_own_tests(tmp_path: Path, kind: str) -> None:
+    """As its author would do it: build, install, run the tests that were written with it."""
+    wsdl = next(one for one in WSDLS if one.name == "YB-insurance.wsdl")
+    said = made(tmp_path, "sewage", "--package", *(["--from", wsdl] if kind == "wsdl" else ["--situation", kind]))
+    assert "pip install --editable" in said
+    folder, installed = tmp_path / "onedoor-sewage", tmp_path / "installed"
+    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, *install, "--target", str(installed), str(folder)], check=True, capture_output=True)
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
 
 
 def test_a_folder_that_is_there_is_never_written_over(tmp_path: Path) -> None:
