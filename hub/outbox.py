@@ -168,17 +168,14 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
     for row in connection.rows("SELECT * FROM delivery WHERE region = :region AND state = 'claimed'", key):
         _release(connection, city, row, at)
         counts["claimed"] += 1
-    for row in connection.rows("SELECT * FROM delivery WHERE region = :region AND state = 'sending'", key):
-        begun = Begun(delivery=row["id"], number=row["attempts"], fence=row["fence"])
-        attempt_ended(connection, city, begun, LostProcess(), planner, at)
-        counts["sending"] += 1
     for row in connection.rows(
-        "SELECT a.* FROM attempt a JOIN delivery d ON d.region = a.region AND d.id = a.delivery"
-        " WHERE a.region = :region AND a.state = 'started'",
+        "SELECT a.delivery, a.number, a.fence, d.state AS delivery_state FROM attempt a"
+        " JOIN delivery d ON d.region = a.region AND d.id = a.delivery WHERE a.region = :region AND a.state = 'started'",
         key,
     ):
         begun = Begun(delivery=row["delivery"], number=row["number"], fence=row["fence"])
         attempt_ended(connection, city, begun, LostProcess(), planner, at)
+        counts["sending"] += row["delivery_state"] == DeliveryState.SENDING
     for name, facts in city.systems.items():
         if facts.successor is not None:
             _hand_over(connection, city, name, at)

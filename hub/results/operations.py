@@ -246,9 +246,9 @@ def _move_queue(
     at: int,
 ) -> int:
     rows = connection.rows(
-        "SELECT * FROM delivery WHERE region = :region AND system = :system AND via = :via AND state = :state"
+        f"SELECT * FROM delivery WHERE region = :region AND system = :system AND via = :via AND state = '{old.value}'"  # noqa: S608 - a state of ours, as a literal for the index of that state
         " AND coalesce(cause, '') != 'deadline' ORDER BY next_at, id LIMIT :limit",
-        {"region": city.region, "system": queue[0], "via": queue[1], "state": old.value, "limit": QUEUE_CHUNK},
+        {"region": city.region, "system": queue[0], "via": queue[1], "limit": QUEUE_CHUNK},
     )
     for row in rows:
         work = Casework.load(connection, city, row["case_no"], at, by)

@@ -22,6 +22,11 @@ def _count() -> Column[int]:
     return Column(Integer, nullable=False, server_default="0")
 
 
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index of the few rows that matter. SQLite uses it only where the query repeats ``where`` word for word, as literals."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 def _bytes(optional: bool = False) -> Column[bytes]:
     return Column(LargeBinary, nullable=optional)
 
@@ -122,7 +127,10 @@ class CaseFile(SQLModel, table=True):
     changed_at: int = Field(sa_column=_time())
     sealed_key: bytes = Field(sa_column=_bytes())
     sealed_data: bytes = Field(sa_column=_bytes())
-    __table_args__ = (Index("case_file_by_status", "region", "status", "changed_at"),)
+    __table_args__ = (
+        Index("case_file_by_status", "region", "status", "changed_at"),
+        _partial("case_file_without_date", "region", "case_no", where="due_open"),
+    )
 
 
 class CaseStep(SQLModel, table=True):
@@ -145,20 +153,8 @@ class CaseStep(SQLModel, table=True):
     silent_at: int | None = Field(default=None, sa_column=_time(optional=True))
     sealed_reply: bytes | None = Field(default=None, sa_column=_bytes(optional=True))
     __table_args__ = (
-        Index(
-            "case_step_by_silence",
-            "region",
-            "silent_at",
-            sqlite_where=text("silent_at IS NOT NULL"),
-            postgresql_where=text("silent_at IS NOT NULL"),
-        ),
-        Index(
-            "case_step_returned",
-            "region",
-            "state",
-            sqlite_where=text("state = 'returned'"),
-            postgresql_where=text("state = 'returned'"),
-        ),
+        _partial("case_step_by_silence", "region", "silent_at", where="silent_at IS NOT NULL"),
+        _partial("case_step_returned", "region", "state", where="state = 'returned'"),
     )
 
 
@@ -202,29 +198,12 @@ class DeliveryRow(SQLModel, table=True):
     forgiven: int = Field(default=0, sa_column=_count())
     __table_args__ = (
         UniqueConstraint("region", "case_no", "step", "subject", "round"),
-        Index(
-            "delivery_due",
-            "region",
-            "system",
-            "next_at",
-            "id",
-            sqlite_where=text("state = 'due'"),
-            postgresql_where=text("state = 'due'"),
-        ),
-        Index(
-            "delivery_lapsed",
-            "region",
-            "lapsed_at",
-            sqlite_where=text("lapsed_at IS NOT NULL"),
-            postgresql_where=text("lapsed_at IS NOT NULL"),
-        ),
-        Index(
-            "delivery_in_hand",
-            "region",
-            "state",
-            sqlite_where=text("state IN ('claimed', 'sending', 'unknown', 'held', 'dead')"),
-            postgresql_where=text("state IN ('claimed', 'sending', 'unknown', 'held', 'dead')"),
-        ),
+        _partial("delivery_due", "region", "system", "next_at", "id", where="state = 'due'"),
+        _partial("delivery_held", "region", "system", "next_at", "id", where="state = 'held'"),
+        _partial("delivery_by_date", "region", "system", "send_before", where="state IN ('due', 'held')"),
+        _partial("delivery_in_doubt", "region", "system", where="state IN ('unknown', 'dead')"),
+        _partial("delivery_claimed", "region", "lease_until", where="state = 'claimed'"),
+        _partial("delivery_lapsed", "region", "lapsed_at", where="lapsed_at IS NOT NULL"),
         Index("delivery_by_batch", "region", "batch", sqlite_where=text("batch IS NOT NULL")),
     )
 
@@ -255,7 +234,10 @@ class AttemptRow(SQLModel, table=True):
     started_at: int = Field(sa_column=_time())
     ended_at: int | None = Field(default=None, sa_column=_time(optional=True))
     error_code: str | None = None
-    __table_args__ = (Index("attempt_by_batch", "region", "batch", sqlite_where=text("batch IS NOT NULL")),)
+    __table_args__ = (
+        Index("attempt_by_batch", "region", "batch", sqlite_where=text("batch IS NOT NULL")),
+        _partial("attempt_under_way", "region", "delivery", where="state = 'started'"),
+    )
 
 
 class ReplyRow(SQLModel, table=True):

@@ -1,0 +1,58 @@
+"""What the hub asks again and again reads the few rows that matter, however many wait: asked of the database's own planner."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub import outbox, results
+from hub.store import reading
+from hub.store.connection import Connection
+from tests.small_city import SmallCity
+
+WHOLE_REGION = re.compile(r"SCAN (\w+)|SEARCH (\w+) USING (?:COVERING )?INDEX sqlite_autoindex_\w+ \(region=\?\)$")
+"""A plan that reads a whole table: every row is of the region."""
+
+GROWING = {"delivery", "d", "attempt", "a", "case_file", "case_step", "journal", "inbox", "payload", "reply", "task"}
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[tuple[SmallCity, set[str]]]:
+    city = SmallCity(tmp_path)
+    statements: set[str] = set()
+    for _ in range(3):
+        city.submit("API1")
+    city.connection._raw.set_trace_callback(statements.add)
+    yield city, statements
+    city.connection._raw.set_trace_callback(None)
+
+
+def plans(connection: Connection, statements: set[str]) -> dict[str, list[str]]:
+    asked = [text for text in statements if text.startswith(("SELECT", "UPDATE", "DELETE"))]
+    assert asked
+    return {text: [row["detail"] for row in connection.rows(f"EXPLAIN QUERY PLAN {text}")] for text in asked}
+
+
+def test_no_query_of_the_running_hub_reads_a_whole_table(asked: tuple[SmallCity, set[str]]) -> None:
+    city, statements = asked
+    region = city.city.region
+    row = city.claim("AA-api", 1)[0]
+    city.unit(lambda c: outbox.give_back(c, city.city, [row], city.at))
+    city.send("AA-api", results.LostProcess())
+    city.unit(lambda c: results.hold_lane(c, city.city, "AA-api", "paused", "operator-1", city.at))
+    city.unit(lambda c: results.hold_due(c, city.city, "AA-api", "paused", city.at))
+    city.unit(lambda c: results.release_lane(c, city.city, "AA-api", "operator-1", city.at))
+    city.unit(lambda c: outbox.recover(c, city.city, city.plan, city.at))
+    outbox.lost_leases(city.connection, city.city, city.at)
+    outbox.due_for_time(city.connection, city.city, city.at, 100, 0)
+    outbox.batch_due(city.connection, city.city, "BB-file", city.at)
+    reading.running_late(city.connection, region, "AA-api", city.at, 10)
+    reading.open_dates(city.connection, region)
+    whole = {
+        text: plan
+        for text, plan in plans(city.connection, set(statements)).items()
+        for step in plan
+        if (found := WHOLE_REGION.search(step)) and (found[1] or found[2]) in GROWING
+    }
+    assert whole == {}
