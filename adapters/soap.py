@@ -6,6 +6,7 @@ answers lie behind a ``poll.operation``.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -18,11 +19,12 @@ from adapters.soap_calls import Answer, SoapCalls
 from adapters.soap_checks import checked_port
 from adapters.soap_envelope import Fault
 from adapters.soap_results import ResultPages
+from adapters.soap_signature import Signer, signer
 from adapters.soap_table import SoapAuthKind, SoapTable
 from adapters.soap_wsdl import Port, bundle_of
 from adapters.strict_tables import Strict
 from contracts.delivery import Delivery, NotFound, Outcome, Reply
-from contracts.errors import DeliveryError, PermanentError, TemporaryError
+from contracts.errors import CredentialsError, DeliveryError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, Http, Runtime, channel
 from contracts.site import ChannelFile, SystemFile
 
@@ -30,12 +32,13 @@ _NOBODY = UUID(int=0)
 
 
 class SoapSettings(Strict):
-    """The place of installation. ``url``: scheme, host, port and any prefix of a proxy; ``ca_file`` and ``client_certificate``:
-    paths of PEM files; ``values``: what segments from ``setting`` carry."""
+    """The place of installation. ``url``: scheme, host, port and any prefix of a proxy; ``ca_file``, ``client_certificate`` and
+    ``signing_certificate`` (for x509): paths of PEM files; ``values``: what segments from ``setting`` carry."""
 
     url: str = Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
     ca_file: str | None = None
     client_certificate: str | None = None
+    signing_certificate: str | None = None
     values: Mapping[str, str] = Field(default_factory=dict)
 
 
@@ -54,12 +57,13 @@ class SoapGateway:
         settings: SoapSettings,
         runtime: Runtime,
         http: Http,
+        signs: Signer | None,
     ) -> None:
         self._system = system
         self._table = table
         self._operations = operations
         self._runtime = runtime
-        self._calls = SoapCalls(table, port, settings.url, settings.values, runtime, http)
+        self._calls = SoapCalls(table, port, settings.url, settings.values, runtime, http, signs)
         # A capability is an attribute that exists only where the table declares it: that is how the hub detects it.
         if table.enquire_operation is not None:
             self.enquire = partial(self._enquire, table.enquire_operation)
@@ -133,9 +137,10 @@ def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Chann
 
     @asynccontextmanager
     async def connect(settings: SoapSettings, runtime: Runtime) -> AsyncIterator[Gateway]:
+        signs = await _signer(table, settings, runtime)
         given = runtime.http()
         if given is not None:
-            yield SoapGateway(system, table, operations, port, settings, runtime, given)
+            yield SoapGateway(system, table, operations, port, settings, runtime, given, signs)
             return
         place = await open_place(
             settings.url,
@@ -145,7 +150,7 @@ def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Chann
             key_secret=table.auth.secrets[0] if table.auth.kind is SoapAuthKind.MTLS else None,
         )
         async with place as http:
-            yield SoapGateway(system, table, operations, port, settings, runtime, http)
+            yield SoapGateway(system, table, operations, port, settings, runtime, http, signs)
 
     return channel(
         declared_as.situation,
@@ -155,3 +160,12 @@ def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Chann
         status=declared_as.status,
         limits=declared_as.limits,
     )
+
+
+async def _signer(table: SoapTable, settings: SoapSettings, runtime: Runtime) -> Signer | None:
+    if table.auth.kind is not SoapAuthKind.X509:
+        return None
+    if settings.signing_certificate is None:
+        raise CredentialsError("signing_certificate", "this channel signs its messages: name a signing_certificate")
+    key = runtime.secret(table.auth.secrets[0])
+    return await runtime.in_thread(signer, key, settings.signing_certificate, datetime.now(UTC))

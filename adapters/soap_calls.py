@@ -3,8 +3,9 @@ everything that is neither an answer nor a fault."""
 
 import functools
 import secrets
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -13,6 +14,7 @@ from adapters.rest_calls import retry_after
 from adapters.rest_table import Verdict, status_error, verdict_of
 from adapters.soap_argument import cut_argument, cut_result, padded_secret, xml_argument, xml_result
 from adapters.soap_envelope import Fault, envelope, opened, security_header, with_secret, with_security
+from adapters.soap_signature import Signer
 from adapters.soap_table import SoapAuthKind, SoapTable, StringCutByBytes, XmlInString
 from adapters.soap_wsdl import Port
 from adapters.soap_xml import Element
@@ -21,7 +23,13 @@ from contracts.plugin import Http, HttpAnswer, HttpRequest, Runtime
 from contracts.records import Fields, record
 
 _LARGE_BYTES = 65_536
-"""From here on reading an answer takes milliseconds, which would be felt by every other task of the loop."""
+"""From here on reading an answer, or signing a message, takes milliseconds, which would be felt by every other task of the loop."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SIGNED_SECONDS = 300.0
+"""How long a signed message may travel, where the table does not say."""
 
 _CONTENT = {"1.1": "text/xml", "1.2": "application/soap+xml"}
 _ENVELOPES_IN = frozenset({200, 202, 400, 500})
@@ -40,15 +48,24 @@ class SoapCalls:
     """Sends requests to one endpoint. Safe for use by many tasks of one loop."""
 
     def __init__(
-        self, table: SoapTable, port: Port, address: str, values: Mapping[str, str], runtime: Runtime, http: Http
+        self,
+        table: SoapTable,
+        port: Port,
+        address: str,
+        values: Mapping[str, str],
+        runtime: Runtime,
+        http: Http,
+        signer: Signer | None = None,
     ) -> None:
-        """``address``: the place's URL; ``values``: the place's settings. Raises CredentialsError where a secret is missing."""
+        """``address``: the place's URL; ``values``: the place's settings; ``signer``: of a channel with x509. Raises CredentialsError
+        where a secret is missing."""
         self._table = table
         self._port = port
         self._url = address.rstrip("/") + table.base_path
         self._values = values
         self._runtime = runtime
         self._http = http
+        self._signer = signer
         self._secrets = [runtime.secret(name) for name in table.auth.secrets]
         argument = table.argument
         in_argument = table.auth.kind is SoapAuthKind.API_KEY and table.auth.place == "argument"
@@ -86,14 +103,19 @@ class SoapCalls:
     async def call(self, operation: str, message: bytes, headers: Mapping[str, str] | None = None) -> Answer | Fault:
         """Send once and read what came back. Raises DeliveryError when it is neither an answer nor a fault."""
         action = self._port.soap_action(operation)
+        sealed = await self._where_it_fits(len(message), self._sealed, message)
         answer = await self._http.send(
-            self._request("POST", self._sealed(message), {**self._content_headers(action), **(headers or {})})
+            self._request("POST", sealed, {**self._content_headers(action), **(headers or {})})
         )
         if answer.status not in _ENVELOPES_IN or not answer.body:
             raise self._error_of(answer)
-        if len(answer.body) < _LARGE_BYTES:
-            return self._read(operation, answer)
-        return await self._runtime.in_thread(self._read, operation, answer)
+        return await self._where_it_fits(len(answer.body), self._read, operation, answer)
+
+    async def _where_it_fits(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """On the loop what is done in no time; in a thread what would be felt by every other task."""
+        if size < _LARGE_BYTES:
+            return work(*args, **kwargs)
+        return await self._runtime.in_thread(work, *args, **kwargs)
 
     async def knock(self) -> None:
         """Ask for the service's own page: whoever answers it can be reached. Raises DeliveryError."""
@@ -125,6 +147,11 @@ class SoapCalls:
         """With what proves who we are. Nonce and time are those of this machine: a virtual clock would prove nothing."""
         if self._inserted is not None:
             return with_secret(message, self._inserted, self._table.encoding)
+        if self._signer is not None:
+            lives = timedelta(seconds=self._table.auth.timestamp_seconds or _SIGNED_SECONDS)
+            return with_security(
+                message, self._signer.security(message, self._table.encoding, datetime.now(UTC), lives)
+            )
         if self._table.auth.kind is not SoapAuthKind.USERNAMETOKEN:
             return message
         user, password = self._secrets
@@ -133,7 +160,7 @@ class SoapCalls:
 
     def _read(self, operation: str, answer: HttpAnswer) -> Answer | Fault:
         try:
-            message = opened(answer.body, self._table)
+            message = opened(answer.body, self._table, answer.headers.get("content-type", ""))
         except OutcomeUnknownError as error:
             # A failure may bring a page for people; then its status says more than the page.
             if answer.status >= 400:

@@ -14,7 +14,8 @@ from uuid import UUID
 from lxml import etree
 from pydantic import JsonValue
 
-from adapters.soap_table import SoapAuth, SoapTable
+from adapters.soap_multipart import put_together, unpacked
+from adapters.soap_table import SoapAuth, SoapAuthKind, SoapTable
 from adapters.soap_xml import Element, children, first_texts, local, parsed_bytes, with_references, written_bytes
 from adapters.text_encodings import CODECS, Encoding
 from contracts.errors import OutcomeUnknownError
@@ -45,7 +46,12 @@ def envelope(table: SoapTable, action: str, message_id: UUID, fill: Callable[[El
     else:
         # Never <soapenv:Header/>: the security header finds its place by the start tag.
         header.text = "\n"
-    fill(etree.SubElement(root, f"{{{namespace}}}Body"))
+    signed = table.auth.kind is SoapAuthKind.X509
+    body = etree.SubElement(root, f"{{{namespace}}}Body", nsmap={"wsu": WSU} if signed else None)
+    if signed:
+        for part in (*children(header), body):
+            part.set(f"{{{WSU}}}Id", local(part))
+    fill(body)
     return written_bytes(root, table.encoding).replace(
         with_references(SECRET_PLACE, table.encoding).encode(CODECS[table.encoding]), _SECRET_BYTES, 1
     )
@@ -64,12 +70,12 @@ def with_secret(message: bytes, secret: str, encoding: Encoding) -> bytes:
 
 def security_header(auth: SoapAuth, user: str, password: str, *, nonce: bytes, at: datetime) -> str:
     """A wsse:Security element, ASCII. ``at``: UTC of the machine's clock, since that is what the department compares."""
-    created = _instant(at)
+    created = instant(at)
     security = etree.Element(f"{{{WSSE}}}Security", nsmap={"wsse": WSSE, "wsu": WSU})
     if auth.timestamp_seconds is not None:
         stamp = etree.SubElement(security, f"{{{WSU}}}Timestamp")
         etree.SubElement(stamp, f"{{{WSU}}}Created").text = created
-        etree.SubElement(stamp, f"{{{WSU}}}Expires").text = _instant(at + timedelta(seconds=auth.timestamp_seconds))
+        etree.SubElement(stamp, f"{{{WSU}}}Expires").text = instant(at + timedelta(seconds=auth.timestamp_seconds))
     token = etree.SubElement(security, f"{{{WSSE}}}UsernameToken")
     etree.SubElement(token, f"{{{WSSE}}}Username").text = user
     said = password_digest(nonce, created, password) if auth.password == "digest" else password  # noqa: S105 - a form
@@ -87,7 +93,8 @@ def password_digest(nonce: bytes, created: str, password: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
+    """As xsd:dateTime, to the millisecond; ``at`` in UTC."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
@@ -112,9 +119,11 @@ class Content:
     relates_to: UUID | None
 
 
-def opened(body: bytes, table: SoapTable) -> Content | Fault:
+def opened(body: bytes, table: SoapTable, content_type: str = "") -> Content | Fault:
     """Read an answer. Raises OutcomeUnknownError for everything that is not a SOAP envelope of the agreed version."""
-    root = parsed_bytes(body, table.encoding)
+    package = unpacked(body, content_type)
+    root = parsed_bytes(package.envelope, table.encoding)
+    put_together(root, package.parts)
     namespace = etree.QName(root).namespace
     if local(root) != "Envelope" or namespace not in ENVELOPE.values():
         raise OutcomeUnknownError("no_envelope", "the answer is XML, but no SOAP envelope")

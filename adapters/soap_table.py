@@ -35,6 +35,7 @@ class SoapAuthKind(StrEnum):
 
     NONE = "none"
     USERNAMETOKEN = "usernametoken"
+    X509 = "x509"
     API_KEY = "api_key"
     MTLS = "mtls"
 
@@ -42,15 +43,17 @@ class SoapAuthKind(StrEnum):
 _SECRETS_OF: Mapping[SoapAuthKind, int] = {
     SoapAuthKind.NONE: 0,
     SoapAuthKind.USERNAMETOKEN: 2,
+    SoapAuthKind.X509: 1,
     SoapAuthKind.API_KEY: 1,
     SoapAuthKind.MTLS: 1,
 }
 
 
 class SoapAuth(Strict):
-    """``secrets``: names; user and password, one key, or for mtls the private key in PEM.
+    """``secrets``: names; user and password, one key, or for mtls and x509 the private key in PEM.
 
-    ``password``: as WS-Security UsernameToken sends it. ``timestamp_seconds``: a wsu:Timestamp that lives so long; None: none.
+    ``password``: as WS-Security UsernameToken sends it. ``timestamp_seconds``: a wsu:Timestamp that lives so long; None: none, but
+    for x509, whose signature covers one, five minutes.
     ``place`` of an API key: an HTTP header called ``header``, or a segment of the one string argument.
     """
 

@@ -29,6 +29,9 @@ from hub.systems import OpenChannel
 log = structlog.get_logger("onedoor.attempts")
 T = TypeVar("T")
 
+_LARGE_BYTES, _ROW_BYTES = 32_768, 200
+"""A message from here on is mapped in a thread, and what a row of a table counts for."""
+
 GRACE_SECONDS = 1.0
 """What a cancelled gateway has to give up; after that it is left behind and its slot given to the next."""
 
@@ -104,7 +107,10 @@ async def begin_one(
 ) -> tuple[Begun, Delivery | BaseException]:
     """Begin the attempt of a claimed delivery: what may now leave, or why it cannot be mapped. Raises LeaseLost."""
     delivery = stored_delivery(core.city, row)
-    payload, refused = prepared(gateway, delivery)
+    if is_large(delivery):
+        payload, refused = await core.runtime.in_thread(prepared, gateway, delivery)
+    else:
+        payload, refused = prepared(gateway, delivery)
     begun = await core.commit(
         "begin_attempt",
         lambda connection: begin(
@@ -155,6 +161,12 @@ async def settle(core: Core, begun: Begun, result: Outcome | BaseException, syst
             log.error("outcome_not_recorded", system=system, delivery=begun.delivery, error=type(error).__name__)
             metrics.BUGS.labels("settle").inc()
             result = OutcomeUnknownError("not_recorded")
+
+
+def is_large(delivery: Delivery) -> bool:
+    """Whether mapping it takes milliseconds, which would be felt by every other task of the loop: long texts, or tables of many rows."""
+    sized = (value for value in delivery.fields.values() if isinstance(value, str | list))
+    return sum(len(value) if isinstance(value, str) else _ROW_BYTES * len(value) for value in sized) > _LARGE_BYTES
 
 
 def prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseException | None]:

@@ -211,7 +211,9 @@ class Lane:
         return waited <= PATIENCE_SECONDS and self._room() > 0 and self._closed_for() <= 0
 
     def take_place(self, delivery: Delivery) -> "Place | None":
-        """A place for it, held until it has been answered or the place is given back; None when it cannot be mapped."""
+        """A place for it, held until it has been answered or the place is given back; None when it cannot be mapped, or not at once."""
+        if attempts.is_large(delivery):
+            return None
         payload, refused = attempts.prepared(self.opened.gateway, delivery)
         if refused is not None:
             return None

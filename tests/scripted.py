@@ -193,14 +193,14 @@ async def scripted_hub(
 _numbers = iter(range(1, 10**9))
 
 
-async def submit(hub_: Hub, item: str, form: Mapping[str, Any] | None = None) -> str:
+async def submit(hub_: Hub, item: str, form: Mapping[str, Any] | None = None, name: str = "赵样例") -> str:
     """An accepted case; returns its number."""
     number = next(_numbers)
     new = NewCase(
         application=CaseApplication(
             item=item,
             receiving_centre=CENTRE,
-            applicant={"name": "赵样例", "id_type": "111"},
+            applicant={"name": name, "id_type": "111"},
             form=form or {},
             accepted=True,
         ),

@@ -1,6 +1,7 @@
 """Lanes, attempts and recovery of a running hub over scripted departments."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -565,3 +566,21 @@ async def test_another_master_key_is_refused_before_anything_is_touched(tmp_path
     with pytest.raises(KeyRefused, match="another master key"):
         async with scripted_hub(tmp_path):
             raise AssertionError("it must not open")
+
+
+async def test_a_large_message_is_mapped_in_a_thread_and_a_small_one_on_the_loop(tmp_path: Path) -> None:
+    where: list[bool] = []
+
+    class Mapping(Scripted):
+        def prepare(self, delivery: Delivery, /) -> bytes:
+            """Notes in which thread."""
+            where.append(threading.current_thread() is threading.main_thread())
+            return b"mapped"
+
+    gateway = Mapping(lambda delivery: GRANTED)
+    long_name = "样例" * 30_000
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway)) as hub:
+        await settled(hub, ["done"], await submit(hub, "API1"))
+        await settled(hub, ["done"], await submit(hub, "API1", name=long_name))
+    assert where == [True, False]
+    assert [seen.payload for seen in gateway.seen] == [b"mapped", b"mapped"]
