@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 TOX := $(VENV)/.tox-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint system bench kills power-cuts clean
+.PHONY: help demo serve test lint system bench kills power-cuts mutations clean
 
 help: ## show this list
 	@echo "Onedoor: what make can do here"
@@ -42,6 +42,9 @@ bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client,
 
 kills: $(TOX) ## the hub under load, killed 1000 times at random (KILLS=n for another number); the result goes to docs/results
 	$(BIN)/tox run -e kills
+
+mutations: $(TOX) ## a sealed journal tampered with 10000 times, each found and named (MUTATIONS=n for another number), and the verifier's speed
+	$(BIN)/tox run -e mutations
 
 power-cuts: $(TOX) ## the disk of a hub under load without power, 5000 times (POWER_CUTS=n for another number; needs strace)
 	$(BIN)/tox run -e power-cuts

@@ -37,6 +37,7 @@ from hub.keys import Keys, read_key
 from hub.lanes import NOT_OPEN, Lane
 from hub.passwords import Passwords
 from hub.runtime import RealRuntime
+from hub.sealing import Sealer, anchor_of
 from hub.settings import Settings
 from hub.store import schema
 from hub.store.blobs import Blobs
@@ -130,11 +131,13 @@ async def open_hub(
             passwords=Passwords(world),
             site_names={"zh": site.name_zh, "en": site.name_en},
         )
+        sealer = Sealer(hub, anchor_of(hub))
+        await sealer.open()
         planner = Planner(core=hub)
         recovered = await hub.commit("recover", lambda c: outbox.recover(c, city, planner, hub.now_ms()))
         log.info("recovered", **recovered)
         crash_point("started")
-        await _run_lanes(hub, stack)
+        await _run_lanes(hub, stack, sealer)
         yield hub
         await hub.drain()
 
@@ -196,8 +199,9 @@ async def _city(
     return city, catalogue
 
 
-async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
-    """Start a lane for every channel that sends or may, a collector for every channel with answers to fetch, and the watch."""
+async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
+    """Start a lane for every channel that sends or may, a collector for every channel with answers to fetch, the watch, the sealer."""
+    stack.push_async_callback(sealer.seal)  # the last seal, when nothing writes any more
     held = await hub.read(lambda c: outbox.held_lanes(c, hub.city))
     for system in hub.city.systems:
         opened = hub.systems.sending(system)
@@ -222,7 +226,7 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack) -> None:
     running = [lane.run() for lane in hub.all_lanes()]
     running += [collect(hub, opened, gateway) for opened, gateway in hub.systems.collecting()]
     running += [watch.deliveries(), watch.cases(), fallback.watch(hub, hub.lanes)]
-    running += [self_checks.watch_database(hub), self_checks.watch_clock(hub)]
+    running += [self_checks.watch_database(hub), self_checks.watch_clock(hub), sealer.run()]
     tasks = [asyncio.create_task(work) for work in running]
     stack.push_async_callback(_cancel, tasks)
 

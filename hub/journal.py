@@ -4,7 +4,7 @@ A chain a case (and ``system:<name>`` for what happens to a lane or a batch); an
 the unit made on the chain. ``changes`` is compact JSON: ``[[kind, subject, from, to, {codes}], ..]``. An entry's hash is
 the suite's hash (SHA-256 or SM3) over the hash before it (64 hex digits, ASCII) followed by the compact JSON of
 ``[region, chain, seq, at, by, changes]``, ``changes`` being a JSON text inside it. Entries hold ids, codes, times and
-commitments, never personal data. ``mark`` is a keyed hash of the entry's hash: until a seal covers the entry (``hub.seals``),
+commitments, never personal data. ``mark`` is a keyed hash of the entry's place and hash: until a seal covers the entry (``hub.seals``),
 it tells what the hub wrote from what somebody else put there.
 """
 
@@ -36,9 +36,9 @@ class Journal:
         """The hash of an entry (region, chain, seq, at, by, changes), lower-case hex."""
         return self._suite.digest(before.encode() + orjson.dumps(entry))
 
-    def mark(self, entry_hash: str) -> str:
+    def mark(self, chain: str, seq: int, entry_hash: str) -> str:
         """The mark of an entry: 32 hex digits."""
-        return self._suite.mac(self._marks, entry_hash.encode())[:16].hex()
+        return self._suite.mac(self._marks, f"{chain} {seq} {entry_hash}".encode())[:16].hex()
 
 
 class Chain:
@@ -78,7 +78,7 @@ class Chain:
                 "by": by,
                 "changes": changes,
                 "hash": hashed,
-                "mark": journal.mark(hashed),
+                "mark": journal.mark(self.name, seq, hashed),
             },
         )
         self._changes = []

@@ -66,6 +66,13 @@ REFUSED_CALLBACKS = Counter(
 BREAKER_OPEN = Gauge(
     "onedoor_breaker_open", "1 while the circuit breaker of a lane is not closed.", ["system"], registry=REGISTRY
 )
+SEALS = Counter("onedoor_journal_seals_total", "Seals put on batches of journal entries.", registry=REGISTRY)
+FORGED = Counter(
+    "onedoor_journal_forged_entries_total", "Journal entries that the hub did not write itself.", registry=REGISTRY
+)
+UNANCHORED = Gauge(
+    "onedoor_journal_unanchored", "1 while heads of the journal cannot be noted at the anchor.", registry=REGISTRY
+)
 
 CASES = Gauge("onedoor_cases", "Cases by status.", ["status"], registry=REGISTRY)
 DELIVERIES = Gauge("onedoor_deliveries", "Deliveries by state.", ["system", "state"], registry=REGISTRY)

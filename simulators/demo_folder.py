@@ -16,6 +16,7 @@ _LONGEST: Final = 80
 _OURS: Final = (
     "data",
     "keys",
+    "anchor",
     "sheets",
     "senders",
     "ledgers",

@@ -30,6 +30,7 @@ SETTINGS = {
     "breaker_seconds": 0.3,
     "archive_after_days": 0,
     "drain_seconds": 5.0,
+    "seal_seconds": 0.2,
 }
 
 _HURRY = (
@@ -146,6 +147,8 @@ class FastCity:
 
 async def ask_the_oracle(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
     """Run it as a process over the folder of a world."""
+    anchor = folder / "anchor" / "journal-heads.jsonl"
+    options = (*options, "--anchor", str(anchor)) if anchor.exists() else options
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

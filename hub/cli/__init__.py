@@ -7,7 +7,20 @@ import typer
 from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
-from hub.cli import check, clients, dead_letters, deliveries, init, lanes, migrate, plugins, serve, unknown, users
+from hub.cli import (
+    check,
+    clients,
+    dead_letters,
+    deliveries,
+    init,
+    journal,
+    lanes,
+    migrate,
+    plugins,
+    serve,
+    unknown,
+    users,
+)
 from hub.client import open_client
 
 GROUP = "onedoor.commands"
@@ -23,6 +36,7 @@ _GROUPS = {
     "dead-letters": dead_letters.app,
     "unknown": unknown.app,
     "lanes": lanes.app,
+    "journal": journal.app,
 }
 
 

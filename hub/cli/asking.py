@@ -65,6 +65,18 @@ def ask(settings: Settings, unit: Unit[T], call: tuple[str, str, Any], of: "Type
         os.close(lock)
 
 
+def alone(settings: Settings, unit: Unit[T]) -> T:
+    """In the file of a hub that must be stopped. Raises StoreRefused while one runs, KeyRefused, and what the unit raises."""
+    database = settings.data / DATABASE
+    if not database.exists():
+        raise StoreRefused(f"there is no database {database}: run `onedoor init`, or name the settings file")
+    lock = lock_file(database)
+    try:
+        return _in_file(settings, database, unit)
+    finally:
+        os.close(lock)
+
+
 def _in_file(settings: Settings, database: Path, unit: Unit[T]) -> T:
     master = read_key(settings.key_file, demo=settings.allow_demo_keys, suite=settings.suite)
     region = load_site(site_folder(settings)).region

@@ -1,9 +1,14 @@
-"""``onedoor init``: the folders and the master key of a new place."""
+"""``onedoor init``: the folders, the master key and the database of a new place."""
+
+from pathlib import Path
 
 import typer
 
+from hub import seals
+from hub.cli.asking import InFile, alone
 from hub.cli.options import Demo, SettingsFile, settings_from
-from hub.keys import write_key
+from hub.keys import KeyRefused, write_key
+from hub.settings import Settings
 from hub.store import schema
 from hub.store.schema import DATABASE
 
@@ -12,13 +17,42 @@ app = typer.Typer()
 
 @app.command()
 def init(settings: SettingsFile = None, demo: Demo = False) -> None:
-    """Make the data folder, the database and the master key. Never overwrites a key."""
+    """Make the data folder, the master key and the database. Never overwrites a key; says what to keep where.
+
+    Example: onedoor init --settings onedoor.toml
+    """
     found = settings_from(settings, demo=demo)
+    _require_apart(found)
     for folder in (found.data, found.key_file.parent, found.secret_folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_key(found.key_file, demo=demo)
     schema.upgrade(found.data / DATABASE)
+    signer = alone(found, _signer)
     typer.echo(f"data     {found.data.resolve()}")
     typer.echo(f"key      {found.key_file.resolve()}")
     typer.echo(f"secrets  {found.secret_folder.resolve()}")
-    typer.echo("Keep a copy of the key apart from the data and its backups: without it no case can be read.", err=True)
+    typer.echo(f"anchor   {found.anchor_file.resolve()}")
+    typer.echo(f"seals    {signer}")
+    typer.echo(
+        "Keep a copy of the key apart from the data and its backups: without it no case can be read. Give the public key of"
+        " the seals to those who verify the journal, and put the anchor on another volume.",
+        err=True,
+    )
+
+
+def _signer(file: InFile) -> str:
+    return seals.signer_of(file.keys)
+
+
+def _require_apart(settings: Settings) -> None:
+    """A backup of the data folder must not hold the key to it. Raises KeyRefused."""
+    data = settings.data.resolve()
+    for what, path in (("master key", settings.key_file), ("secrets folder", settings.secret_folder)):
+        if _is_within(path.resolve(), data):
+            raise KeyRefused(
+                f"the {what} {path} lies in the data folder, whose backups would hold it: name a place outside in the settings"
+            )
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents

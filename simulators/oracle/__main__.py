@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulators.oracle import canaries, checks, replay
+from simulators.oracle import canaries, checks, replay, seals
 from simulators.oracle.evidence import gather
 from simulators.oracle.findings import Report
 
@@ -23,6 +23,7 @@ def examine(options: argparse.Namespace) -> Report:
     report.checks["I3"] = checks.deeds_agree(evidence, report, unsafe)
     report.checks["I4"] = checks.leases(evidence, stopped=options.stopped)
     report.checks["I5"] = replay.journal_agrees(evidence)
+    seals.seals_agree(report.checks["I5"], evidence, options.anchor, stopped=options.stopped)
     if options.files:
         report.checks["I6"] = checks.files_agree(evidence)
     if options.metrics:
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--senders", type=Path, required=True, help="folder of senders' logs")
     parser.add_argument("--ledgers", type=Path, required=True, help="folder of departments' ledgers")
     parser.add_argument("--files", type=Path, help="folder with the tree of each file exchange, by system")
+    parser.add_argument("--anchor", type=Path, help="the file in which the journal's heads were noted")
     parser.add_argument("--logs", type=Path, help="folder of the hub's logs, searched for canaries")
     parser.add_argument("--metrics", type=Path, help="a metrics text of the hub, taken while nothing moved")
     parser.add_argument("--canaries", type=Path, help="personal data that must be nowhere, one a line")

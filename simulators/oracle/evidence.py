@@ -30,6 +30,9 @@ COLUMNS: Final[Mapping[str, str]] = {
     "task": "region, id, case_no, step, delivery, kind, state, system, sheet_no",
     "sheet": "region, number, version, delivery, prints",
     "journal": 'region, chain, seq, at, "by", changes, hash',
+    "journal_purged": "region, chain, first, run, hashes",
+    "seal": "region, number, epoch, at, suite, entries, root, covers, before, signer, note, hash, signature",
+    "key_check": "region, purpose, suite",
 }
 """What is read of each table. Sealed columns are none of the oracle's business."""
 

@@ -1,20 +1,21 @@
 """I5: the journal's hashes computed again from the documented format, and its entries replayed into the state of every row.
 
 An entry holds the changes that one unit of work made on a chain: ``[[kind, subject, from, to, {codes}], ..]`` as JSON text. Its
-hash is SHA-256 over the hash before it (64 zeros at first) and the compact JSON of ``[region, chain, seq, at, by, changes]``;
+hash is SHA-256 (or SM3, as the key-check row says) over the hash before it (64 zeros at first) and the compact JSON of ``[region, chain, seq, at, by, changes]``;
 chains are numbered from 1 without a gap. A tail that was cut off shows in the tables, which have then gone further.
 """
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from simulators.oracle.evidence import Evidence, Row
 from simulators.oracle.findings import Check
+from simulators.oracle.seals import EMPTY, algorithm_of, purged_of
 
-EMPTY: Final = "0" * 64
 _MACHINES: Final = frozenset({"case", "step", "delivery", "task", "attempt", "batch"})
 _BEGINS: Final = {"step": "blocked", "batch": "open"}
 """The state of a row before its first entry, where that is not nothing."""
@@ -35,31 +36,52 @@ class Replayed:
 def journal_agrees(evidence: Evidence) -> Check:
     """Chains whole, moves continuous, and the state they lead to equal to the tables."""
     check = Check()
+    algorithm, purged = algorithm_of(evidence), purged_of(evidence)
     chains: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in evidence.tables["journal"]:
         chains[row["region"], row["chain"]].append(row)
     for (_, name), rows in sorted(chains.items()):
-        _verify(check, name, rows)
-    replayed = {name: _replay(check, name, rows) for (_, name), rows in sorted(chains.items())}
-    _compare(check, evidence, replayed)
+        _verify(check, name, rows, algorithm, purged.get(name, ()))
+    # What was purged cannot be replayed: of such a chain only the links can be checked.
+    whole = {name: rows for (_, name), rows in sorted(chains.items()) if name not in purged}
+    replayed = {name: _replay(check, name, rows) for name, rows in whole.items()}
+    _compare(check, _without(evidence, purged.keys()), replayed)
     return check
 
 
-def _verify(check: Check, name: str, rows: list[Row]) -> None:
+def _without(evidence: Evidence, purged: Collection[str]) -> Evidence:
+    """The tables but for cases and systems whose entries were purged."""
+    if not purged:
+        return evidence
+    gone = {row["id"] for row in evidence.tables["delivery"] if row["case_no"] in purged}
+    kept = {
+        name: [
+            row
+            for row in rows
+            if row.get("case_no") not in purged
+            and not (name == "batch" and f"system:{row['system']}" in purged)
+            and not (name == "sheet" and row["delivery"] in gone)
+        ]
+        for name, rows in evidence.tables.items()
+    }
+    return replace(evidence, tables=kept)
+
+
+def _verify(check: Check, name: str, rows: list[Row], algorithm: str, purged: Sequence[str]) -> None:
     rows.sort(key=lambda row: row["seq"])
-    before = EMPTY
-    for place, row in enumerate(rows, 1):
-        whole = row["seq"] == place and row["hash"] == entry_hash(before, row)
+    before = purged[-1] if purged else EMPTY
+    for place, row in enumerate(rows, len(purged) + 1):
+        whole = row["seq"] == place and row["hash"] == entry_hash(before, row, algorithm)
         if not check.expect(whole, f"{name}: entry {row['seq']} does not follow from the one before it"):
             break
         before = row["hash"]
 
 
-def entry_hash(before: str, row: Row) -> str:
+def entry_hash(before: str, row: Row, algorithm: str) -> str:
     """The hash of an entry, lower-case hex."""
     entry = [row[name] for name in ("region", "chain", "seq", "at", "by", "changes")]
     text = json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(before.encode() + text.encode()).hexdigest()
+    return hashlib.new(algorithm, before.encode() + text.encode()).hexdigest()
 
 
 def _replay(check: Check, name: str, rows: list[Row]) -> Replayed:

@@ -196,6 +196,7 @@ FIRST_CITY: dict[str, Way] = {
     "started": nothing,
     **both("receive", INSTANT),
     **both("writer", INSTANT),
+    **both("seal", INSTANT),
     **both("upload", an_upload),
     **both("claim", INSTANT),
     **both("begin_attempt", a_second_try),

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hub import logs
 from simulators.sftp_server import Account, SftpServer, sftp_server
+from tests.shell import Shell
 
 
 @pytest.fixture
@@ -32,3 +34,19 @@ def logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture)
         return "".join((*capsys.readouterr(), caplog.text))
 
     return told
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    # Where the logs of a process go is set once and for all; the tests that come later in this one read theirs elsewhere.
+    monkeypatch.setattr(logs, "configure", lambda level: None)
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def place(shell: Shell) -> Shell:
+    """A folder after ``onedoor init``."""
+    (shell.folder / "onedoor.toml").write_text("port = 0\n")
+    shell.done("init")
+    return shell

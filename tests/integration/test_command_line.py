@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -14,63 +14,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-import hub.cli
-from hub import logs
 from hub.keys import write_key
 from hub.store.connection import lock_file
 from tests.front_door import STRUCTURED, XUHUI, message
+from tests.shell import Shell
 
 SCRIPT = Path(sys.executable).parent / "onedoor"
-
-
-class Shell:
-    """Runs commands in a folder of its own, in this process."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code, stdout, stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["onedoor", *arguments])
-        code = 0
-        try:
-            hub.cli.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        out, err = self._capsys.readouterr()
-        return code, out, err
-
-    def done(self, *arguments: str) -> str:
-        """Stdout of a command that must succeed."""
-        code, out, err = self.run(*arguments)
-        assert code == 0, err
-        return out
-
-    def refused(self, *arguments: str) -> str:
-        """The one sentence of a command that must be refused."""
-        code, _, err = self.run(*arguments)
-        assert code == 2
-        assert err.count("\n") == 1, err
-        assert "Traceback" not in err
-        return err
-
-
-@pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
-    monkeypatch.chdir(tmp_path)
-    # Where the logs of a process go is set once and for all; the tests that come later in this one read theirs elsewhere.
-    monkeypatch.setattr(logs, "configure", lambda level: None)
-    return Shell(tmp_path, monkeypatch, capsys)  # type: ignore[return-value]
-
-
-@pytest.fixture
-def place(shell: Shell) -> Shell:
-    """A folder after ``onedoor init``."""
-    (shell.folder / "onedoor.toml").write_text("port = 0\n")
-    shell.done("init")
-    return shell
 
 
 def test_init_makes_a_place_for_its_owner_only(place: Shell) -> None:

@@ -5,6 +5,7 @@ One real world is made for the whole module; each test spoils a copy of what it 
 
 import ast
 import asyncio
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 import simulators.oracle
+from simulators.oracle.seals import HASHES
 from tests.fast_city import SETTINGS, ask_the_oracle, fast_city, metrics_of, short_folder, write_canaries
 
 ITEMS = ("DA001", "DA002", "MZ004", "MZ006", "MZ011", "MZ012", "JY004", "WJ002", "WJ003")
@@ -112,7 +114,7 @@ def test_the_oracle_imports_nothing_of_the_hub() -> None:
     assert not {name for name in imported if name.split(".")[0] in ("hub", "plugins", "adapters", "contracts")}
     assert {name for name in imported if name.startswith("simulators")} <= {
         "simulators.oracle",
-        *(f"simulators.oracle.{name}" for name in ("canaries", "checks", "evidence", "findings", "replay")),
+        *(f"simulators.oracle.{name}" for name in ("canaries", "checks", "evidence", "findings", "replay", "seals")),
     }
 
 
@@ -206,6 +208,30 @@ def _cut_journal_middle(folder: Path) -> None:
     change(folder, "DELETE FROM journal WHERE seq = 3")
 
 
+def _edit_seal(folder: Path) -> None:
+    change(folder, "UPDATE seal SET at = at + 1 WHERE number = (SELECT max(number) FROM seal)")
+
+
+def _cut_seals(folder: Path) -> None:
+    """Only the anchor knows that there were more."""
+    change(folder, "DELETE FROM seal")
+
+
+def _rechain(folder: Path) -> None:
+    """The last entry of a chain by another hand, with its hash put right, as anybody can."""
+    (row,) = read(
+        folder,
+        "SELECT max(chain), seq, before, region, at, changes FROM (SELECT chain, seq, region, at, changes,"
+        " lag(hash) OVER (PARTITION BY chain ORDER BY seq) AS before,"
+        " row_number() OVER (PARTITION BY chain ORDER BY seq DESC) AS place FROM journal) WHERE place = 1",
+    )
+    chain, seq, before, region, at, changes = row
+    text = json.dumps([region, chain, seq, at, "somebody", changes], separators=(",", ":"), ensure_ascii=False)
+    suite = read(folder, "SELECT suite FROM key_check")[0][0]
+    found = hashlib.new(HASHES[suite], (before or "0" * 64).encode() + text.encode()).hexdigest()
+    change(folder, 'UPDATE journal SET "by" = ?, hash = ? WHERE chain = ? AND seq = ?', "somebody", found, chain, seq)
+
+
 def _change_step(folder: Path) -> None:
     change(folder, "UPDATE case_step SET state = 'skipped' WHERE rowid = (SELECT min(rowid) FROM case_step)")
 
@@ -259,6 +285,9 @@ PLANTED = {
     "a rewritten change": (_rewrite_journal, {"I5"}),
     "a cut journal tail": (_cut_journal_tail, {"I5"}),
     "a row missing in the middle": (_cut_journal_middle, {"I5"}),
+    "an edited seal": (_edit_seal, {"I5"}),
+    "seals cut off": (_cut_seals, {"I5"}),
+    "a re-chained tail": (_rechain, {"I5"}),
     "a changed step state": (_change_step, {"I5"}),
     "a changed case status": (_change_status, {"I5"}),
     "a lost step": (_lose_step, {"I2", "I5"}),
