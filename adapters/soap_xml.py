@@ -19,12 +19,18 @@ from contracts.errors import OutcomeUnknownError, PermanentError
 Element: TypeAlias = etree._Element  # noqa: SLF001 - lxml has no other name for the type of its elements
 
 _MOST_ELEMENTS = 50_000
+_MOST_ATTRIBUTES = 256
+"""zeep looks at the attributes of an element in quadratic time: two megabytes of them would keep it busy for many minutes."""
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 _DECLARATION = re.compile(
-    r"<\?xml\s+version=[\"']1\.[0-9][\"'](?:\s+encoding=[\"']([A-Za-z0-9._-]{1,40})[\"'])?[^?<>]{0,40}\?>"
+    r"<\?xml\s+version=[\"']1\.[0-9][\"'](?:\s+encoding=[\"']([A-Za-z0-9._-]{1,40})[\"'])?"
+    r"(?:\s+standalone=[\"'](?:yes|no)[\"'])?\s*\?>"
 )
+_LONG_TAG = re.compile(r"<[^!>][^>]{65536}")
+"""A tag of that length holds nothing but attributes, and each costs a hundred times its bytes once it is parsed."""
+
 _SAME_CODEC: Mapping[Encoding, frozenset[str]] = {
     "UTF-8": frozenset({"utf-8"}),
     "GBK": frozenset({"gbk", "gb2312"}),
@@ -55,6 +61,8 @@ def parsed_text(text: str, declarable: frozenset[str] | None = None) -> Element:
         text = text[declaration.end() :]
         if declarable is not None and declaration[1] and _codec(declaration[1]) not in declarable:
             raise OutcomeUnknownError("unreadable_answer", "the answer declares another encoding than was agreed")
+    if text.startswith(("<?xml ", "\ufeff")) or _LONG_TAG.search(text):
+        raise OutcomeUnknownError("unreadable_answer", "the answer begins twice, or has a tag without end")
     # Even a DTD that defines nothing is looked at by nobody here, and what it defines may be a bomb.
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise OutcomeUnknownError("unreadable_answer", "the answer brings a document type definition, which is refused")
@@ -62,6 +70,10 @@ def parsed_text(text: str, declarable: frozenset[str] | None = None) -> Element:
         root: Element = etree.fromstring(text.encode(), _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise OutcomeUnknownError("unreadable_answer", "the answer is not the XML that was agreed") from error
+    if any(len(node.attrib) > _MOST_ATTRIBUTES for node in root.iter(etree.Element)):
+        raise OutcomeUnknownError(
+            "unreadable_answer", f"an element of the answer has more than {_MOST_ATTRIBUTES} attributes"
+        )
     return root
 
 
