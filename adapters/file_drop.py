@@ -12,8 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from adapters.control_files import control_content
-from adapters.file_drop_table import ControlFile, FileDropPlace, FileDropTable, control_name, out_name
+from adapters.control_files import Item, control_content, totals
+from adapters.file_drop_table import ControlFile, FileDropPlace, FileDropTable, control_name, file_rules, out_name
 from adapters.file_records import Exchange, exchange, record_of
 from adapters.file_totals import FileFacts
 from adapters.record_verdicts import RecordRefused
@@ -50,6 +50,7 @@ def make(system: SystemFile, channel_file: ChannelFile) -> Channel:
         status=channel_file.status,
         limits=channel_file.limits,
         batching=channel_file.batching,
+        files=file_rules(spec.table),
     )
 
 
@@ -103,8 +104,9 @@ class FileDropGateway:
         records = [one.payload if one.payload is not None else self.prepare(one) for one in batch.deliveries]
         table = self._spec.table
         facts = FileFacts(
-            name=out_name(table, batch.sealed_at, batch.sequence),
+            name=out_name(table, batch),
             sequence=batch.sequence,
+            day_sequence=batch.day_sequence,
             at=batch.sealed_at.astimezone(ZoneInfo(table.timezone)),
             secret=self._secret,
         )
@@ -121,14 +123,14 @@ class FileDropGateway:
         """Upload, rename, then the control file. Every member waits for its result line."""
         table = self._spec.table
         content = batch.payload if batch.payload is not None else self.seal(batch)
-        name = out_name(table, batch.sealed_at, batch.sequence)
+        name = out_name(table, batch)
         crash_point("put.before")
         await self._place(name, content)
         crash_point("put.before_control")
         if table.control_file is not None:
             rows = len(batch.deliveries) if batch.members is None else batch.members
             try:
-                await self._place(*_control(table.control_file, name, content, rows))
+                await self._place(*self._control(table.control_file, batch, content, rows))
             except DeliveryError as error:
                 # The file itself stands under its final name: a careless department may have taken it.
                 raise OutcomeUnknownError(error.code, "the file is there, its control file is not") from error
@@ -137,13 +139,28 @@ class FileDropGateway:
 
     async def check(self) -> None:
         """List every folder of the exchange; nothing changes there."""
-        back = self._spec.table.back
-        for folder in (self._spec.table.out.dir, back.dir, back.done_dir, back.quarantine_dir):
+        back, receipt = self._spec.table.back, self._spec.table.receipt
+        receipts = (receipt.dir, receipt.done_dir, receipt.quarantine_dir) if receipt else ()
+        for folder in (self._spec.table.out.dir, back.dir, back.done_dir, back.quarantine_dir, *receipts):
             await self._folders.list(folder, 1)
 
     def collect(self) -> AsyncIterator[Sequence[Reply]]:
-        """One sequence a complete result file; see ``ResultInbox``."""
+        """Receipts, then one sequence a complete result file; see ``ResultInbox``."""
         return self._inbox.collect()
+
+    def _control(self, control: ControlFile, batch: Batch, content: bytes, rows: int) -> tuple[str, bytes]:
+        name, layout = out_name(self._spec.table, batch), self._spec.outgoing
+        numbers: dict[Item, int] = {"sequence": batch.sequence, "day_sequence": batch.day_sequence}
+        if control.sum_of or control.hash_of:
+            lines = layout.lines(content, whole=True, facts=FileFacts(name=name, secret=self._secret))
+            numbers |= totals(lines, layout.columns, control.sum_of, control.hash_of)
+        return control_name(name, control), control_content(
+            control.content, name=name, content=content, rows=rows, eol=control.eol, numbers=numbers
+        )
+
+    def batch_name(self, batch: Batch, /) -> str:
+        """The name of the batch's file."""
+        return out_name(self._spec.table, batch)
 
     async def _place(self, name: str, content: bytes) -> None:
         """Make ``content`` appear under ``name`` as a whole. Raises PermanentError where other content has the name."""
@@ -175,9 +192,3 @@ class FileDropGateway:
         if found != content:
             raise PermanentError("name_taken", "another file has the name of this batch")
         return True
-
-
-def _control(control: ControlFile, name: str, content: bytes, rows: int) -> tuple[str, bytes]:
-    return control_name(name, control), control_content(
-        control.content, name=name, content=content, rows=rows, eol=control.eol
-    )

@@ -49,6 +49,8 @@ from adapters.file_totals import Totals
 from adapters.sftp_session import parse_host_key
 from adapters.strict_tables import Strict
 from adapters.text_encodings import Encoding
+from contracts.delivery import Batch
+from contracts.situation import ExpectedFile, FileRules
 
 Role: TypeAlias = Literal["reference", "operation", "code", "happened_at", "wanted", "fields"]
 
@@ -75,6 +77,7 @@ def _host_key(text: str) -> str:
 Pattern: TypeAlias = Annotated[str, AfterValidator(plain_pattern)]
 Folder: TypeAlias = Annotated[str, AfterValidator(_folder)]
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_ANOTHER_DAY = datetime(2027, 2, 2, tzinfo=UTC)
 
 Suffix: TypeAlias = Annotated[str, Field(pattern=r"^\.[A-Za-z0-9._]{1,15}$")]
 
@@ -87,11 +90,24 @@ class Reference(Strict):
 
 
 class ControlFile(Strict):
-    """``suffix`` takes the place of the name's extension. No ``content``: an empty flag; else one ``item=value`` line each."""
+    """``suffix`` takes the place of the name's extension. No ``content``: an empty flag; else one ``item=value`` line each.
+
+    ``sum_of``: the column of cents that ``amount_cents`` adds up; ``hash_of``: the column whose digits ``hash_total`` does.
+    """
 
     suffix: Suffix
     content: tuple[Item, ...] = ()
     eol: Literal["CRLF", "LF"] = "CRLF"
+    sum_of: str | None = None
+    hash_of: str | None = None
+
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        if ("amount_cents" in self.content) != (self.sum_of is not None):
+            raise ValueError("amount_cents needs sum_of, a column of cents, and nothing else does")
+        if ("hash_total" in self.content) != (self.hash_of is not None):
+            raise ValueError("hash_total needs hash_of, the column whose digits are added, and nothing else does")
+        return self
 
 
 class Out(Strict):
@@ -111,7 +127,7 @@ class Back(Strict):
     """Where result files lie. Done and quarantine folders must not be ``dir`` itself.
 
     Without a control file, a file is taken when its trailer proves it whole, or else when its size and time stand still for
-    ``stable_seconds``. ``header`` and
+    ``stable_seconds``. ``sequence``: the ``{seq}`` of the names has no gaps, within a day or for good. ``header`` and
     ``trailer`` are those of the files that go out, where nothing else is said. ``code_width`` and ``wanted_width`` are bytes, for
     layouts that count them.
     """
@@ -127,18 +143,33 @@ class Back(Strict):
     done_dir: Folder = "/back/done"
     quarantine_dir: Folder = "/back/quarantine"
     stable_seconds: float = 60.0
+    sequence: Literal["daily", "lifetime"] | None = None
     max_files: int = 20_000
     max_bytes: int = 50_000_000
 
 
-class ExpectedFile(Strict):
-    """After the cut-off a result file is expected within ``days`` days of the calendar, by a time of day."""
+class Receipt(Strict):
+    """ACK: the partner's word on each whole file, named as ours with ``suffix`` for the extension, ``key=value`` lines inside.
 
-    after_cut_off: str
-    days: int = 0
-    by: str
-    calendar: str = "working"
-    alarm_after_minutes: int = 60
+    ``code``: the key of its code; without one, or with an empty file, being there means yes. ``accepted`` and ``again`` list codes; any
+    other refuses the file for good. ``rows``: the key under which it counts the records. ``within_minutes``: when it is overdue.
+    """
+
+    dir: Folder = "/ack"
+    suffix: Suffix
+    code: str | None = None
+    accepted: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    rows: str | None = None
+    within_minutes: float | None = None
+    done_dir: Folder = "/ack/done"
+    quarantine_dir: Folder = "/ack/quarantine"
+
+    @model_validator(mode="after")
+    def _codes(self) -> Self:
+        if (self.code is None) != (not self.accepted):
+            raise ValueError("a receipt with a code says which codes accept the file")
+        return self
 
 
 class Timeouts(Strict):
@@ -177,6 +208,7 @@ class FileDropTable(Strict):
     out: Out
     control_file: ControlFile | None = None
     back: Back
+    receipt: Receipt | None = None
     expected_files: tuple[ExpectedFile, ...] = ()
     timeouts: Timeouts = Timeouts()
     auth: Auth
@@ -184,8 +216,12 @@ class FileDropTable(Strict):
 
     @model_validator(mode="after")
     def _names_stay_apart(self) -> Self:
+        if "{day_seq" in self.out.pattern and file_name(self.out.pattern, _SOME_DAY, 1, self.timezone, 1) == file_name(
+            self.out.pattern, _ANOTHER_DAY, 1, self.timezone, 1
+        ):
+            raise ValueError("{day_seq} begins again every day: out.pattern needs the date beside it")
         for pattern, control in ((self.out.pattern, self.control_file), (self.back.pattern, self.back.control_file)):
-            names = [file_name(pattern, _SOME_DAY, sequence, self.timezone) for sequence in (1, 2)]
+            names = [file_name(pattern, _SOME_DAY, sequence, self.timezone, sequence) for sequence in (1, 2)]
             controls = [control_name(name, control) for name in names] if control else []
             if len({*names, *controls}) != len(names) + len(controls):
                 raise ValueError(
@@ -204,6 +240,8 @@ class FileDropTable(Strict):
                 raise ValueError("a name in out.pattern, with sequence_max, does not fit 8.3")
         if self.back.dir in {self.back.done_dir, self.back.quarantine_dir}:
             raise ValueError("done_dir and quarantine_dir must not be the folder that is read")
+        if self.receipt is not None and self.receipt.dir in {self.receipt.done_dir, self.receipt.quarantine_dir}:
+            raise ValueError("done_dir and quarantine_dir of receipts must not be the folder that is read")
         return self
 
 
@@ -222,11 +260,17 @@ def secrets_of(table: FileDropTable) -> tuple[str, ...]:
     return (str(password.get("secret")),) if isinstance(password, dict) else ()
 
 
-def out_name(table: FileDropTable, at: datetime, sequence: int) -> str:
-    """The name under which the batch that was sealed ``at`` goes out."""
+def file_rules(table: FileDropTable) -> FileRules:
+    """What the hub watches over."""
+    within = table.receipt.within_minutes if table.receipt else None
+    return FileRules(expected=table.expected_files, receipt_within_minutes=within)
+
+
+def out_name(table: FileDropTable, batch: Batch) -> str:
+    """The name under which a sealed batch goes out."""
     largest = table.out.sequence_max
-    number = sequence if largest is None else (sequence - 1) % largest + 1
-    return file_name(table.out.pattern, at, number, table.timezone)
+    number = batch.sequence if largest is None else (batch.sequence - 1) % largest + 1
+    return file_name(table.out.pattern, batch.sealed_at, number, table.timezone, batch.day_sequence)
 
 
 def control_name(name: str, control: ControlFile) -> str:

@@ -23,14 +23,25 @@ def plain_pattern(text: str) -> str:
     _name_expression(text)
     if "/" in text or "\\" in text or text.startswith((".", "-")):
         raise ValueError("a pattern is a plain file name")
-    if "{seq" not in text:
-        raise ValueError("a pattern needs {seq:03d}, or two files of a day would share a name")
+    if "{seq" not in text and "{day_seq" not in text:
+        raise ValueError("a pattern needs {seq:03d} or {day_seq:03d}, or two files of a day would share a name")
     return text
 
 
-def file_name(pattern: str, at: datetime, sequence: int, zone: str) -> str:
+def file_name(pattern: str, at: datetime, sequence: int, zone: str, day_sequence: int = 0) -> str:
     """The name of a file that was sealed ``at``, in the local time of ``zone``."""
-    return pattern.format(date=at.astimezone(ZoneInfo(zone)), seq=sequence)
+    return pattern.format(date=at.astimezone(ZoneInfo(zone)), seq=sequence, day_seq=day_sequence)
+
+
+def numbered(pattern: str, name: str) -> tuple[str, int] | None:
+    """The day in a name (``20261124``; empty where the pattern has none) and its number; None for a name of another pattern."""
+    places: list[str] = []
+    found = re.fullmatch(_name_expression(pattern, places), name, re.ASCII)
+    if found is None:
+        return None
+    told = dict(zip(places, found.groups(), strict=True))
+    day = "".join(told[part] for part in ("%Y", "%y", "%m", "%d", "%j") if part in told)
+    return day, int(told["seq"])
 
 
 def name_matcher(pattern: str) -> re.Pattern[str]:
@@ -38,23 +49,36 @@ def name_matcher(pattern: str) -> re.Pattern[str]:
     return re.compile(_name_expression(pattern), re.ASCII)
 
 
-def _name_expression(pattern: str) -> str:
+def _name_expression(pattern: str, places: list[str] | None = None) -> str:
+    """``places``: where given, every field of the pattern becomes a group, and its name is added there."""
     parts: list[str] = []
     for literal, field, spec, conversion in Formatter().parse(pattern):
         parts.append(re.escape(literal))
         if field is None:
             continue
-        if conversion or field not in {"date", "seq"}:
-            raise ValueError("a pattern knows {date:%Y%m%d} and {seq:03d}, nothing else")
-        parts.append(_date_expression(spec or "") if field == "date" else _sequence_expression(spec or ""))
+        if conversion or field not in {"date", "seq", "day_seq"}:
+            raise ValueError("a pattern knows {date:%Y%m%d}, {seq:03d} and {day_seq:03d}, nothing else")
+        if field == "date":
+            parts.append(_date_expression(spec or "", places))
+        else:
+            parts.append(_group(_sequence_expression(spec or ""), "seq", places))
     return "".join(parts)
 
 
-def _date_expression(spec: str) -> str:
+def _group(expression: str, name: str, places: list[str] | None) -> str:
+    if places is None:
+        return expression
+    places.append(name)
+    return f"({expression})"
+
+
+def _date_expression(spec: str, places: list[str] | None) -> str:
     pieces: Sequence[str] = re.findall(r"%.|[^%]", spec)
     if not spec or any(piece.startswith("%") and piece not in _DATE_PARTS for piece in pieces):
         raise ValueError(f"a date in a pattern is made of {' '.join(_DATE_PARTS)}")
-    return "".join(_DATE_PARTS.get(piece, re.escape(piece)) for piece in pieces)
+    return "".join(
+        _group(_DATE_PARTS[piece], piece, places) if piece in _DATE_PARTS else re.escape(piece) for piece in pieces
+    )
 
 
 def _sequence_expression(spec: str) -> str:

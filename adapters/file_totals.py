@@ -20,7 +20,9 @@ from pydantic import Field
 from adapters.record_verdicts import FileRejected
 from contracts.records import record
 
-Measure: TypeAlias = Literal["date", "time", "sequence", "rows", "amount_cents", "bytes", "md5", "sha256", "sm3"]
+Measure: TypeAlias = Literal[
+    "date", "time", "sequence", "day_sequence", "rows", "amount_cents", "bytes", "md5", "sha256", "sm3"
+]
 Digest: TypeAlias = Literal["md5", "sha256", "sm3"]
 
 _DIGESTS: frozenset[Measure] = frozenset({"md5", "sha256", "sm3"})
@@ -33,6 +35,7 @@ class FileFacts:
 
     name: str = ""
     sequence: int = 0
+    day_sequence: int = 0
     at: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     secret: Callable[[str], str] = field(default=lambda name: name)
 
@@ -100,7 +103,7 @@ def check(totals: Totals, texts: Sequence[str], tally: Tally) -> None:
     for total, text in zip(totals.fields, texts, strict=True):
         if total.name in _FORMS:
             agrees = _is_moment(text, _FORMS[total.name])
-        elif total.name == "sequence":
+        elif total.name in ("sequence", "day_sequence"):
             agrees = re.fullmatch(r"[0-9]+", text, re.ASCII) is not None
         else:
             number = total.name not in _DIGESTS and re.fullmatch(r"-?[0-9]{1,30}", text, re.ASCII)
@@ -128,6 +131,7 @@ _WRITTEN: Mapping[Measure, Callable[[TotalField, FileFacts, Tally], str]] = {
     "date": lambda _field, facts, _tally: f"{facts.at:%Y%m%d}",
     "time": lambda _field, facts, _tally: f"{facts.at:%H%M%S}",
     "sequence": lambda _field, facts, _tally: str(facts.sequence),
+    "day_sequence": lambda _field, facts, _tally: str(facts.day_sequence),
     "rows": lambda _field, _facts, tally: str(tally.rows),
     "amount_cents": lambda field, _facts, tally: str(tally.cents(field)),
     "bytes": lambda _field, _facts, tally: str(len(tally.before)),

@@ -81,6 +81,11 @@ class Columns:
 class Format(Protocol):
     """A layout that can write and read itself. Pure."""
 
+    @property
+    def columns(self) -> Columns:
+        """The values of its records."""
+        ...
+
     def record(self, values: Sequence[str], /) -> bytes:
         """One record, line end included. Raises RecordRefused."""
         ...

@@ -1,7 +1,8 @@
 """``RemoteFiles`` for code on the event loop: each call in a thread, one at a time."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from contracts.plugin import RemoteFiles, Runtime
@@ -21,6 +22,17 @@ class RemoteFolders:
     async def list(self, folder: str, limit: int) -> Sequence[tuple[str, int, float]]:
         """As ``RemoteFiles.list``."""
         return await self._call(self._files.list, folder, limit)
+
+    async def pages(self, folder: str, size: int) -> AsyncGenerator[Sequence[tuple[str, int, float]], None]:
+        """As ``RemoteFiles.pages``; a call in between waits for one page at most."""
+        pages = self._files.pages(folder, size)
+        try:
+            while page := await self._call(_following, pages):
+                yield page
+        finally:
+            # A page that is still being fetched ends with its own deadline and with it its listing.
+            with suppress(ValueError):
+                await self._call(pages.close)
 
     async def read(self, path: str, max_bytes: int) -> bytes:
         """As ``RemoteFiles.read``."""
@@ -45,3 +57,8 @@ class RemoteFolders:
     async def _call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         async with self._turn:
             return await self._runtime.in_thread(function, *args, **kwargs)
+
+
+def _following(pages: Generator[T, None, None]) -> T | None:
+    """StopIteration cannot be raised into a future."""
+    return next(pages, None)

@@ -11,10 +11,12 @@ Nothing is ever acted on while a file has only a temporary name, so that all but
 
 import errno
 import io
+import itertools
 import socket
 import struct
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -91,6 +93,36 @@ class SftpFiles:
             ]
 
         return self._call(names)
+
+    def pages(self, folder: str, size: int) -> Generator[Sequence[tuple[str, int, float]], None, None]:
+        """As ``RemoteFiles.pages``: each page is a call with its own deadline; other calls may come in between."""
+        session: SftpSession | None = None
+        names: Generator[tuple[str, paramiko.SFTPAttributes], None, None] | None = None
+
+        def page(sftp: SftpSession) -> Sequence[tuple[str, int, float]]:
+            nonlocal session, names
+            if session is None or names is None:
+                session, names = sftp, sftp.names(folder, sys.maxsize)
+            if session is not sftp:
+                raise TemporaryError("connection_lost", "the connection broke while a folder was listed")
+            return [
+                (name, attributes.st_size or 0, float(attributes.st_mtime or 0))
+                for name, attributes in itertools.islice(names, size)
+            ]
+
+        def close(sftp: SftpSession) -> None:
+            if names is not None and session is sftp:
+                names.close()
+
+        try:
+            while found := self._call(page):
+                yield found
+        finally:
+            with suppress(DeliveryError):
+                self._call(close)
+            if names is not None:
+                with suppress(*_LOST):
+                    names.close()
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """The whole file. TemporaryError with code ``too_large`` where it holds more than ``max_bytes``."""

@@ -9,7 +9,7 @@ import binascii
 import io
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class SftpSession(paramiko.SFTPClient):
         if FSYNC in self.extensions:
             self._request(CMD_EXTENDED, FSYNC, file.handle)
 
-    def names(self, folder: str, limit: int) -> Iterator[tuple[str, paramiko.SFTPAttributes]]:
+    def names(self, folder: str, limit: int) -> Generator[tuple[str, paramiko.SFTPAttributes], None, None]:
         """Plain files with readable names, at most ``limit``; the handle is given back in any case."""
         kind, answer = self._request(CMD_OPENDIR, folder)
         if kind != CMD_HANDLE:

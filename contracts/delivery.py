@@ -124,13 +124,14 @@ class NotFound:
 class Batch:
     """Deliveries that travel together, frozen when sealed. May be empty where the partner expects a file anyway.
 
-    ``sequence`` counts 1, 2, 3 .. per channel and never repeats; ``payload`` is what ``BatchGateway.seal`` returned. When it is sent
+    ``sequence`` counts 1, 2, 3 .. per channel and never repeats; ``day_sequence`` the batches of a day of the site. ``payload`` is what ``BatchGateway.seal`` returned. When it is sent
     again ``deliveries`` are only those whose end is still open; ``members`` is how many the payload holds, None: as many.
     """
 
     id: UUID
     system: str
     sequence: int
+    day_sequence: int = 0
     sealed_at: datetime
     deliveries: Sequence[Delivery]
     payload: bytes | None = None

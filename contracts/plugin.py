@@ -5,7 +5,7 @@ Gateways never sleep, retry, queue or swallow: they try once and say what happen
 """
 
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from contracts.catalogue import Item, Operation
 from contracts.delivery import Batch, Confirmation, Delivery, Document, Inbound, NotFound, Outcome, Received, Reply
 from contracts.errors import DeliveryError
 from contracts.records import Fields, record
-from contracts.situation import AutoFallback, Batching, ChannelStatus, Limits, Situation
+from contracts.situation import AutoFallback, Batching, ChannelStatus, FileRules, Limits, Situation
 from contracts.task_sheet import NumberedSheet
 
 P = ParamSpec("P")
@@ -70,6 +70,10 @@ class RemoteFiles(Protocol):
 
     def list(self, folder: str, limit: int) -> Sequence[tuple[str, int, float]]:
         """At most ``limit`` plain files as (name, size in bytes, modified in Unix seconds)."""
+        ...
+
+    def pages(self, folder: str, size: int) -> Generator[Sequence[tuple[str, int, float]], None, None]:
+        """The same for a folder of any size: ``size`` entries at a time, as the server lists them. Close it in any case."""
         ...
 
     def read(self, path: str, max_bytes: int) -> bytes:
@@ -182,7 +186,19 @@ class Collecting(Protocol):
     """Answers lie somewhere to be fetched."""
 
     def collect(self) -> AsyncIterator[Sequence[Reply]]:
-        """One sequence a file. Resumed means committed: archive now; closed means not committed: leave it there."""
+        """One sequence a file, a ``contracts.exchange.Collected`` where the file itself is to be accounted for.
+
+        Resumed means committed: archive now; closed means not committed: leave it there.
+        """
+        ...
+
+
+@runtime_checkable
+class NamingBatches(Protocol):
+    """A batch travels under a name by which the department speaks of it."""
+
+    def batch_name(self, batch: Batch, /) -> str:
+        """The name of the batch's file; pure."""
         ...
 
 
@@ -223,6 +239,7 @@ class Channel:
     batching: Batching | None
     open: Callable[[Fields, Runtime], AbstractAsyncContextManager[Gateway]]
     auto_fallback: AutoFallback | None = None
+    files: FileRules = FileRules()
 
 
 def channel(
@@ -234,6 +251,7 @@ def channel(
     status: ChannelStatus = ChannelStatus.SENDING,
     limits: Limits | None = None,
     batching: Batching | None = None,
+    files: FileRules | None = None,
 ) -> Channel:
     """A channel whose settings type stays known to the type checker inside, and unknown outside."""
 
@@ -248,6 +266,7 @@ def channel(
         limits=limits or Limits(),
         batching=batching,
         open=open_,
+        files=files or FileRules(),
     )
 
 

@@ -70,6 +70,26 @@ class Limits:
 
 
 @record
+class ExpectedFile:
+    """After the cut-off ``after_cut_off`` (``HH:MM``) with a file of ours, a result file is expected within ``days`` days of the
+    calendar, by a time of day; an alarm is raised ``alarm_after_minutes`` later."""
+
+    after_cut_off: str
+    days: int = 0
+    by: str
+    calendar: Literal["working", "daily"] = "working"
+    alarm_after_minutes: int = 60
+
+
+@record
+class FileRules:
+    """What the hub watches over in an exchange of files. ``receipt_within_minutes``: a receipt for each file is due so soon after it."""
+
+    expected: tuple[ExpectedFile, ...] = ()
+    receipt_within_minutes: float | None = None
+
+
+@record
 class Batching:
     """When a batch is sealed: at ``max_size``, ``max_wait_seconds`` (civil clock) after its first member, or at a ``cut_off``
     (``HH:MM``, site time); with cut-offs alone it waits for the next one.

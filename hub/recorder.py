@@ -1,7 +1,7 @@
 """Where the network would begin, a recorder: it keeps every request and every file and lets nothing out."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -55,6 +55,10 @@ class Recorder:
     def list(self, folder: str, limit: int) -> Sequence[tuple[str, int, float]]:
         """An exchange in which nobody has put anything."""
         return ()
+
+    def pages(self, folder: str, size: int) -> Generator[Sequence[tuple[str, int, float]], None, None]:
+        """The same."""
+        yield from ()
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """What the trial itself wrote. Raises TemporaryError."""

@@ -17,6 +17,7 @@ from adapters.file_drop import FileDropGateway, make
 from contracts.catalogue import Answers, Operation, Purpose, ReplyField, RequestField, ResultCode, ResultKind
 from contracts.delivery import Batch, Delivery, Document, Reply
 from contracts.errors import CredentialsError
+from contracts.exchange import Collected, FileState
 from contracts.plugin import Http, RemoteFiles
 from contracts.site import ChannelFile, SystemFile
 from contracts.situation import Batching, Situation
@@ -199,7 +200,13 @@ def put_result(tree: Path, lines: Sequence[str], name: str = BACK_NAME, **proof:
 
 
 async def collected(gateway: FileDropGateway) -> list[Sequence[Reply]]:
-    return [replies async for replies in gateway.collect()]
+    """The replies of each file that counts."""
+    return [list(found) for found in await everything(gateway) if found.file and found.file.state is FileState.TAKEN]
+
+
+async def everything(gateway: FileDropGateway) -> list[Collected]:
+    """All that is told of the files, receipts included."""
+    return [cast(Collected, found) async for found in gateway.collect()]
 
 
 def names(folder: Path) -> list[str]:

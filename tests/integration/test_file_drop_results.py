@@ -1,7 +1,7 @@
 """Result files coming back: a verdict a line, nothing half-applied, nothing lost or overwritten."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -193,9 +193,10 @@ async def test_one_file_that_cannot_be_put_away_does_not_hold_up_the_others(sftp
 class Ghosts(SftpFiles):
     """Somebody else takes the files between the listing and the reading; one file shrinks in the listing."""
 
-    def list(self, folder: str, limit: int) -> Sequence[tuple[str, int, float]]:
-        found = [(name, 1, at) for name, _, at in super().list(folder, limit)]
-        return [*found, ("WJ_JG_20261124_007.txt", 1, 0.0), ("WJ_JG_20261124_007.ok", 1, 0.0)]
+    def pages(self, folder: str, size: int) -> Generator[Sequence[tuple[str, int, float]], None, None]:
+        for page in super().pages(folder, size):
+            yield [(name, 1, at) for name, _, at in page]
+        yield [("WJ_JG_20261124_007.txt", 1, 0.0), ("WJ_JG_20261124_007.ok", 1, 0.0)]
 
 
 async def test_a_file_that_is_gone_or_has_grown_since_the_listing_harms_nobody(
@@ -251,13 +252,14 @@ async def test_a_lost_connection_ends_the_collection_at_once(sftp: SftpServer, s
 
 
 class DataFirst(SftpFiles):
-    """A server whose listing shows result files before their control files."""
+    """A server whose listing shows result files before their control files, on another page."""
 
-    def list(self, folder: str, limit: int) -> Sequence[tuple[str, int, float]]:
-        return sorted(super().list(folder, 100), key=lambda found: found[0].endswith(".ok"))[:limit]
+    def pages(self, folder: str, size: int) -> Generator[Sequence[tuple[str, int, float]], None, None]:
+        found = sorted(super().list(folder, 100), key=lambda found: found[0].endswith(".ok"))
+        yield from ([one] for one in found)
 
 
-async def test_a_listing_cut_between_a_file_and_its_control_file_loses_neither(
+async def test_a_page_that_ends_between_a_file_and_its_control_file_loses_neither(
     sftp: SftpServer, sftp_tree: Path
 ) -> None:
     put_result(sftp_tree, [line(uuid4())])

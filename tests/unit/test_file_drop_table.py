@@ -14,7 +14,7 @@ from contracts.delivery import Completed, Decision
 from contracts.errors import PermanentError
 from contracts.situation import ChannelStatus, Situation
 from tests.file_layouts import LAYOUTS, delivery_with, system_with, table_of
-from tests.file_world import CHECK, REWARD, SEALED_AT, TABLE, Place, delivery_of, system_of
+from tests.file_world import CHECK, REWARD, SEALED_AT, TABLE, Place, batch_of, delivery_of, system_of
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_a_layout_that_cannot_work_is_refused(name: str, change: dict[str, Any])
 
 def test_a_sequence_without_room_for_more_begins_again() -> None:
     table = FileDropTable.model_validate(table_of("dbf"))
-    assert [out_name(table, SEALED_AT, number) for number in (1, 99, 100, 198, 199)] == [
+    assert [out_name(table, batch_of(sequence=number)) for number in (1, 99, 100, 198, 199)] == [
         "GH112401.DBF",
         "GH112499.DBF",
         "GH112401.DBF",
         "GH112499.DBF",
         "GH112401.DBF",
     ]
-    assert out_name(FileDropTable.model_validate(TABLE), SEALED_AT, 1000) == "WJ_20261124_1000.txt"
+    assert out_name(FileDropTable.model_validate(TABLE), batch_of(sequence=1000)) == "WJ_20261124_1000.txt"
 
 
 @pytest.mark.parametrize(
