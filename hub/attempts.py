@@ -13,7 +13,7 @@ import structlog
 from contracts.crash_points import crash_point
 from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Lookup, NotFound, Outcome, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
-from contracts.plugin import BatchGateway, Enquiring, Gateway, Preparing
+from contracts.plugin import BatchGateway, Enquiring, Gateway, NamingBatches, Preparing
 from contracts.records import record
 from contracts.situation import Situation
 from hub import batches, clock, metrics, outbox, retry
@@ -202,12 +202,14 @@ async def seal_and_send(
     if rows and not members:
         return None
     while True:
-        sequence = await core.read(lambda c: batches.next_sequence(c, core.city, system, situation.value))
+        at = core.now_ms()
+        sequence, today = await core.read(lambda c: batches.next_numbers(c, core.city, system, situation.value, at))  # noqa: B023 - read at once
         batch = Batch(
             id=uuid4(),
             system=system,
             sequence=sequence,
-            sealed_at=moment(core.now_ms()),
+            day_sequence=today,
+            sealed_at=moment(at),
             deliveries=tuple(delivery for _, delivery in members),
         )
         try:
@@ -218,7 +220,8 @@ async def seal_and_send(
             return refused
         key = await core.runtime.in_thread(core.blobs.put, content)
         try:
-            begun = await core.commit("seal_batch", _sealing(core, batch, members, content, key, situation))
+            name = gateway.batch_name(batch) if isinstance(gateway, NamingBatches) else ""
+            begun = await core.commit("seal_batch", _sealing(core, batch, members, (name, content, key), situation))
         except LeaseLost as lost:  # a reply or a withdrawal was faster: seal again without that member
             members = [(row, delivery) for row, delivery in members if row["id"] != str(lost)]
             if rows and not members:
@@ -229,19 +232,23 @@ async def seal_and_send(
 
 
 def _sealing(
-    core: Core, batch: Batch, members: list[tuple[Row, Delivery]], content: bytes, key: str, situation: Situation
+    core: Core, batch: Batch, members: list[tuple[Row, Delivery]], file: tuple[str, bytes, str], situation: Situation
 ) -> Callable[[Connection], list[Begun] | None]:
-    """A unit that freezes the batch, or does nothing (None) when its number was taken meanwhile."""
+    """A unit that freezes the batch, or does nothing (None) when its number was taken meanwhile. ``file``: name, content, key of the blob."""
 
     def unit(connection: Connection) -> list[Begun] | None:
-        if batches.next_sequence(connection, core.city, batch.system, situation.value) != batch.sequence:
-            return None
         at = milliseconds(batch.sealed_at)
+        numbers = batches.next_numbers(connection, core.city, batch.system, situation.value, at)
+        if numbers != (batch.sequence, batch.day_sequence):
+            return None
+        name, content, key = file
         row = {
             "id": str(batch.id),
             "system": batch.system,
             "situation": situation.value,
             "sequence": batch.sequence,
+            "day_sequence": batch.day_sequence,
+            "name": name,
             "digest": hashlib.sha256(content).hexdigest(),
             "blob": key,
             "members": len(members),
@@ -300,6 +307,7 @@ async def _again(
         id=UUID(name),
         system=stored["system"],
         sequence=stored["sequence"],
+        day_sequence=stored["day_sequence"],
         sealed_at=moment(stored["sealed_at"]),
         deliveries=tuple(stored_delivery(core.city, row) for row in rows if row["id"] in tried),
         members=stored["members"],

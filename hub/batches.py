@@ -2,20 +2,29 @@
 
 from typing import Any
 
+from contracts.exchange import BatchReceipt, ReceiptVerdict
 from hub import states
-from hub.city import City
+from hub.city import City, milliseconds, moment
 from hub.journal import Chain
 from hub.states import BatchState
 from hub.store.connection import Connection, Row
 
 
-def next_sequence(connection: Connection, city: City, system: str, situation: str) -> int:
-    """The number the next sealed batch of a channel will have: 1, 2, 3 .. without a gap."""
+def next_numbers(connection: Connection, city: City, system: str, situation: str, at: int) -> tuple[int, int]:
+    """The numbers that a batch of a channel sealed at ``at`` (ms) will have, for good and within its day: 1, 2, 3 .. without a gap."""
     row = connection.row(
-        "SELECT max(sequence) AS last FROM batch WHERE region = :region AND system = :system AND situation = :situation",
-        {"region": city.region, "system": system, "situation": situation},
+        "SELECT max(sequence) AS last, sum(sealed_at >= :midnight) AS today FROM batch"
+        " WHERE region = :region AND system = :system AND situation = :situation",
+        {"region": city.region, "system": system, "situation": situation, "midnight": midnight(city, at)},
     )
-    return (row["last"] if row and row["last"] else 0) + 1
+    assert row is not None
+    return (row["last"] or 0) + 1, int(row["today"] or 0) + 1
+
+
+def midnight(city: City, at: int) -> int:
+    """When (ms) the site's day of ``at`` began."""
+    table = city.calendar
+    return milliseconds(table.first_moment(table.local_day(moment(at))))
 
 
 def insert_sealed(connection: Connection, city: City, batch: dict[str, Any], at: int) -> None:
@@ -54,6 +63,25 @@ def move(connection: Connection, city: City, row: Row, state: BatchState, at: in
     chain.write(connection, "hub")
     row["state"] = state.value
     connection.update("batch", {"region": city.region, "id": row["id"]}, {"state": state.value, "changed_at": at})
+
+
+def named(connection: Connection, city: City, system: str, situation: str, name: str) -> Row | None:
+    """The newest batch that went out under a name."""
+    return connection.row(
+        "SELECT * FROM batch WHERE region = :region AND system = :system AND situation = :situation AND name = :name"
+        " ORDER BY sequence DESC LIMIT 1",
+        {"region": city.region, "system": system, "situation": situation, "name": name},
+    )
+
+
+def receipted(connection: Connection, city: City, row: Row, receipt: BatchReceipt, at: int) -> None:
+    """The partner has the file, or refuses it: a receipt that overtook our own note that it was sent counts all the same."""
+    if states.is_final(states.Machine.BATCH, row["state"]):
+        return
+    if row["state"] == BatchState.SEALED:
+        move(connection, city, row, BatchState.SENT, at)
+    accepted = receipt.verdict is ReceiptVerdict.ACCEPTED
+    move(connection, city, row, BatchState.ACKNOWLEDGED if accepted else BatchState.REJECTED, at)
 
 
 def answered(connection: Connection, city: City, batch: str, at: int) -> None:

@@ -223,6 +223,15 @@ def _clock_time(text: str) -> timedelta:
     return timedelta(hours=int(hours), minutes=int(minutes))
 
 
+DAY_TYPES: Mapping[str, DayType] = {"working": DayType.WORKING, "daily": DayType.NATURAL}
+"""The names of calendars in channels."""
+
+
+def moment_of(day: date, time_of_day: str, table: Calendar) -> datetime:
+    """``HH:MM`` of a local day, aware UTC."""
+    return _moment(day, _clock_time(time_of_day), table)
+
+
 def _moment(day: date, since_midnight: timedelta, table: Calendar) -> datetime:
     # Built from the wall clock, so that 09:00 stays 09:00 in a zone that changes its offset that night.
     wall = datetime.combine(day, time.min) + since_midnight

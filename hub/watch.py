@@ -1,15 +1,18 @@
 """What happens without a message: answers are collected, deliveries that wait are looked at, the clock moves cases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
+from typing import cast
 
 import structlog
 
 from contracts.delivery import Reply
-from contracts.errors import DeliveryError, OutcomeUnknownError
+from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
+from contracts.exchange import Collected
 from contracts.plugin import Collecting, Enquiring
 from hub import attempts, metrics, outbox, results
+from hub import files as book
 from hub.core import Core
 from hub.lanes import Lane
 from hub.results import Change
@@ -55,7 +58,7 @@ async def collect(
     patience = max(patience_seconds, limits.attempt_seconds)
     while True:
         try:
-            await _collect_once(core, opened.system, gateway, patience)
+            await _collect_once(core, opened, gateway, patience)
         except StoreUnavailable as error:
             log.warning("store_unavailable", why=str(error))
         except DeliveryError as error:
@@ -66,23 +69,52 @@ async def collect(
         await asyncio.sleep(max(limits.collect_seconds / core.settings.clock.speed, 0.05))
 
 
-async def _collect_once(core: Core, system: str, gateway: Collecting, patience: float) -> None:
+async def _collect_once(core: Core, opened: OpenChannel, gateway: Collecting, patience: float) -> None:
     """Every file that lies there. Going on to the next one tells the gateway that the last one is committed."""
-    async with aclosing(gateway.collect()) as files:  # type: ignore[type-var] # every collect() is an async generator
-        while (replies := await _next_file(files, system, patience)) is not None:
-            for start in range(0, len(replies), CHUNK):
-                await _take_in(core, system, replies[start : start + CHUNK])
+    system, refused = opened.system, None
+    collecting = cast(AsyncGenerator[Sequence[Reply], None], gateway.collect())  # every collect() is one
+    async with aclosing(collecting) as files:
+        while (found := await _next_file(files, system, patience, refused)) is not None:
+            refused = await _take_file(core, opened, found)
 
 
-async def _next_file(files: AsyncIterator[Sequence[Reply]], system: str, patience: float) -> Sequence[Reply] | None:
+async def _take_file(core: Core, opened: OpenChannel, found: Sequence[Reply]) -> PermanentError | None:
+    """Commit what a file brought, then enter the file itself; or say why none of it counts."""
+    queue = (opened.system, opened.channel.situation.value)
+    if not isinstance(found, Collected):
+        await _take_all(core, opened.system, found)
+        return None
+    receipt, file = found.receipt, found.file
+    if receipt is not None:
+        told = await core.commit("receipt", lambda c: book.take_receipt(c, core.city, queue, receipt, core.now_ms()))
+        await _take_all(core, opened.system, told)
+    if file is None:
+        return None
+    known = await core.read(lambda c: book.standing(c, core.city, opened.system, file))
+    if known.counts:
+        await _take_all(core, opened.system, found.replies)
+    await core.commit("file_taken", lambda c: book.note(c, core.city, queue, known.file, core.now_ms()))
+    return known.refused
+
+
+async def _take_all(core: Core, system: str, replies: Sequence[Reply]) -> None:
+    for start in range(0, len(replies), CHUNK):
+        await _take_in(core, system, replies[start : start + CHUNK])
+
+
+async def _next_file(
+    files: AsyncGenerator[Sequence[Reply], None], system: str, patience: float, refused: PermanentError | None
+) -> Sequence[Reply] | None:
     """The next file's replies, None after the last. In this very task: what a generator holds open may belong to its task.
 
-    Raises what the gateway raises, OutcomeUnknownError where it hangs or tries to end the process.
+    ``refused``: why nothing of the file before counts. Raises what the gateway raises, OutcomeUnknownError where it hangs or tries to end the process.
     """
     watchdog = asyncio.timeout(patience)
     try:
         async with watchdog:
-            return await anext(files, None)
+            return await anext(files, None) if refused is None else await files.athrow(refused)
+    except StopAsyncIteration:
+        return None
     except (SystemExit, KeyboardInterrupt) as error:
         raise OutcomeUnknownError("collect_exited", type(error).__name__) from error
     except TimeoutError as error:

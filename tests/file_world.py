@@ -154,8 +154,15 @@ def delivery_of(operation: str = "reward", **fields: Any) -> Delivery:
     )
 
 
-def batch_of(*deliveries: Delivery, sequence: int = 1) -> Batch:
-    return Batch(id=uuid4(), system="WJ-family", sequence=sequence, sealed_at=SEALED_AT, deliveries=tuple(deliveries))
+def batch_of(*deliveries: Delivery, sequence: int = 1, day_sequence: int = 1) -> Batch:
+    return Batch(
+        id=uuid4(),
+        system="WJ-family",
+        sequence=sequence,
+        day_sequence=day_sequence,
+        sealed_at=SEALED_AT,
+        deliveries=tuple(deliveries),
+    )
 
 
 @asynccontextmanager

@@ -8,10 +8,12 @@ from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
 from hub.cli import (
+    channels,
     check,
     clients,
     dead_letters,
     deliveries,
+    files,
     init,
     journal,
     lanes,
@@ -37,6 +39,8 @@ _GROUPS = {
     "unknown": unknown.app,
     "lanes": lanes.app,
     "journal": journal.app,
+    "channels": channels.app,
+    "files": files.app,
 }
 
 

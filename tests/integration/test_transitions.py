@@ -359,7 +359,7 @@ def batches_from_open_to_closed(city: SmallCity) -> None:
         cases = [city.submit("FILE1") for _ in range(count)]
         rows = city.claim("BB-file")
         name = f"b{count}{rejected}"
-        sequence = city.unit(lambda c: batches.next_sequence(c, city.city, "BB-file", "file_drop"))
+        sequence, _ = city.unit(lambda c: batches.next_numbers(c, city.city, "BB-file", "file_drop", city.at))
         row = {
             "id": name,
             "system": "BB-file",

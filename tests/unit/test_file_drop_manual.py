@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from adapters import control_files, file_drop, file_totals
-from adapters.file_drop_table import Back, FileDropTable, Role
+from adapters.file_drop_table import Back, ControlFile, FileDropTable, Receipt, Role
 from adapters.record_files import FORMATS
 from adapters.text_encodings import CODECS
 from contracts.records import adapter
@@ -21,7 +21,7 @@ BLOCKS = [tomllib.loads(block)["systems"]["channels"] for block in re.findall(r"
 TABLES: list[dict[str, Any]] = [(block[0] if isinstance(block, list) else block)["file_drop"] for block in BLOCKS]
 
 
-@pytest.mark.parametrize("table", TABLES, ids=[table["format"] for table in TABLES])
+@pytest.mark.parametrize("table", TABLES, ids=[f"{table['format']} {number}" for number, table in enumerate(TABLES)])
 def test_every_declaration_on_the_page_works(table: dict[str, Any]) -> None:
     system = system_with(table)
     assert file_drop.make(system, system.channels[0]).resend_is_safe
@@ -30,7 +30,7 @@ def test_every_declaration_on_the_page_works(table: dict[str, Any]) -> None:
 def test_the_page_declares_a_whole_channel_and_every_format() -> None:
     channel = adapter(ChannelFile).validate_python(BLOCKS[0][0])
     assert channel.batching is not None
-    assert [table["format"] for table in TABLES] == list(FORMATS)
+    assert list(dict.fromkeys(table["format"] for table in TABLES)) == list(FORMATS)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -43,7 +43,8 @@ def test_the_page_names_every_key_of_a_layout(name: str) -> None:
 
 
 def test_the_page_names_every_key_of_the_table_and_every_choice() -> None:
-    keys = {*FileDropTable.model_fields, *Back.model_fields}
+    models = (FileDropTable, Back, ControlFile, Receipt)
+    keys = {key for model in models for key in model.model_fields}
     words = {*keys, *CODECS, *get_args(Role), *get_args(file_totals.Measure), *get_args(control_files.Item)}
     missing = {word for word in words if not re.search(rf"(?<![\w]){word}(?![\w])", PAGE)}
     assert not missing
