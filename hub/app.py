@@ -11,7 +11,7 @@ import asyncio
 import importlib.resources
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -55,7 +55,7 @@ class Hub(Core):
 
     catalogue: Catalogue = field(kw_only=True)
     passwords: Passwords = field(kw_only=True)
-    site_names: Mapping[str, str] = field(kw_only=True)
+    site: Site = field(kw_only=True)
     lanes: dict[str, Lane] = field(kw_only=True)
     fallbacks: dict[str, list[Lane]] = field(default_factory=dict, kw_only=True)
     accepting: bool = field(default=True, kw_only=True)
@@ -129,7 +129,7 @@ async def open_hub(
             catalogue=catalogue,
             lanes=lanes,
             passwords=Passwords(world),
-            site_names={"zh": site.name_zh, "en": site.name_en},
+            site=site,
         )
         sealer = Sealer(hub, anchor_of(hub))
         await sealer.open()

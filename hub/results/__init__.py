@@ -33,7 +33,7 @@ from hub.results.outcomes import LostProcess, Planner, attempt_ended, enquired, 
 from hub.results.reception import NewCase, event, receive, time_passed
 from hub.results.resent import begin_again
 from hub.results.sheets import Print, count_print, find_sheet
-from hub.results.tasks import complete, find_task, release, reserve, skip
+from hub.results.tasks import assign, check_code, complete, find_task, note_refusal, release, reserve, since, skip
 from hub.results.verdicts import reply
 
 __all__ = [
@@ -50,9 +50,11 @@ __all__ = [
     "Planner",
     "Print",
     "Verdict",
+    "assign",
     "attempt_ended",
     "begin",
     "begin_again",
+    "check_code",
     "complete",
     "count_print",
     "decide",
@@ -66,6 +68,7 @@ __all__ = [
     "hold_lane",
     "lane_name",
     "lapsed",
+    "note_refusal",
     "operate",
     "receive",
     "release",
@@ -73,6 +76,7 @@ __all__ = [
     "replay",
     "reply",
     "reserve",
+    "since",
     "skip",
     "switch",
     "time_passed",

@@ -37,7 +37,7 @@ def _found(connection: Connection, city: City, delivery: str) -> Row:
 
 def act_on(work: Casework, row: Row, action: str) -> None:
     """The same, inside a unit that has the case. Raises NotAllowed."""
-    found = _ACTIONS.get((action, DeliveryState(row["state"])))
+    found = ACTIONS.get((action, DeliveryState(row["state"])))
     if found is None:
         raise NotAllowed(f"a delivery that is {row['state']} cannot be told to {action}")
     found(work, row)
@@ -146,7 +146,7 @@ def bury(work: Casework, row: Row, cause: str, code: str) -> None:
     work.add_task("dead", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
 
 
-_ACTIONS: dict[tuple[str, DeliveryState], Callable[[Casework, Row], None]] = {
+ACTIONS: dict[tuple[str, DeliveryState], Callable[[Casework, Row], None]] = {
     ("replay", DeliveryState.DEAD): _again("replay"),
     ("resend", DeliveryState.UNKNOWN): _again("possible_duplicate"),
     ("resend", DeliveryState.WAITING): _again("channel_change"),

@@ -8,6 +8,7 @@ from contracts.delivery import AwaitingReply, Completed, Decision, Outcome, Retu
 from contracts.envelope import TaskCompletion
 from contracts.errors import DeliveryError
 from contracts.records import adapter
+from contracts.task_sheet import parse_sheet_code
 from hub import routing
 from hub.case_states import CaseState, Event
 from hub.city import City, milliseconds, moment
@@ -27,10 +28,15 @@ WORDS = frozenset(decision.value for decision in Decision)
 
 def find_task(connection: Connection, city: City, name: str) -> Row:
     """A task by its id, or the newest one of a sheet number. Raises NotFoundHere."""
-    row = connection.row(
-        "SELECT * FROM task WHERE region = :region AND (id = :name OR sheet_no = :name) ORDER BY created_at DESC, id DESC",
-        {"region": city.region, "name": name},
-    )
+    key = {"region": city.region, "name": name}
+    row = connection.row("SELECT * FROM task WHERE region = :region AND id = :name", key)
+    if row is None:  # through the sheet's delivery: the number alone would read the whole table
+        row = connection.row(
+            "SELECT task.* FROM sheet JOIN task ON task.region = sheet.region AND task.delivery = sheet.delivery"
+            " AND task.sheet_no = sheet.number WHERE sheet.region = :region AND sheet.number = :name"
+            " ORDER BY task.created_at DESC, task.id DESC LIMIT 1",
+            key,
+        )
     if row is None:
         raise NotFoundHere(f"there is no task {name} here: check the number")
     return row
@@ -61,6 +67,8 @@ def complete(
     if row["state"] not in OPEN:
         by = row["assigned_to"] if row["state"] == TaskState.COMPLETED else None
         raise Overtaken(by or "the hub", moment(row["completed_at"]))
+    if row["state"] == TaskState.RESERVED and row["assigned_to"] != told.by:
+        raise Overtaken(row["assigned_to"], moment(since(connection, city, row)))
     if told.happened_at is not None and milliseconds(told.happened_at) > at:
         raise NotAllowed("`happened_at` lies in the future: key the time it really happened")
     if row["state"] == TaskState.TO_CONFIRM and row["assigned_to"] == told.by:
@@ -190,21 +198,55 @@ _ENDINGS: dict[str, Any] = {
 
 
 def reserve(connection: Connection, city: City, task: str, by: str, at: int) -> Change:
-    """Claim 领取. Raises Overtaken when somebody has it."""
+    """Claim 领取; again by the same person changes nothing. Raises Overtaken when somebody has it, or it is over."""
     row = find_task(connection, city, task)
     work = Casework.load(connection, city, row["case_no"], at, by)
+    if row["state"] == TaskState.RESERVED and row["assigned_to"] == by:
+        return work.save("duplicate")
     if row["state"] != TaskState.READY:
-        raise Overtaken(row["assigned_to"] or "the hub", moment(row["completed_at"] or at))
+        raise Overtaken(row["assigned_to"] or "the hub", moment(since(connection, city, row)))
     work.set_task(row, TaskState.RESERVED, assigned_to=by)
     return work.save()
 
 
-def release(connection: Connection, city: City, task: str, by: str, at: int) -> Change:
-    """Give a claimed task back, or decline to confirm what another person keyed."""
+def assign(connection: Connection, city: City, task: str, to: str, by: str, at: int) -> Change:
+    """Give a task to somebody, also one that another person has. Raises Overtaken when it is over or waits for a second person."""
     row = find_task(connection, city, task)
     work = Casework.load(connection, city, row["case_no"], at, by)
+    if row["state"] == TaskState.RESERVED and row["assigned_to"] != to:
+        work.set_task(row, TaskState.READY, assigned_to=None)
+    if row["state"] == TaskState.READY:
+        work.set_task(row, TaskState.RESERVED, assigned_to=to)
+    elif row["state"] != TaskState.RESERVED:
+        raise Overtaken(row["assigned_to"] or "the hub", moment(since(connection, city, row)))
+    return work.save()
+
+
+def release(connection: Connection, city: City, task: str, by: str, at: int, *, own: bool = False) -> Change:
+    """Give a claimed task back, or decline to confirm what another person keyed. ``own``: nobody else's claim. Raises Overtaken."""
+    row = find_task(connection, city, task)
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    if row["state"] == TaskState.READY:
+        return work.save("duplicate")
+    foreign = own and row["state"] == TaskState.RESERVED and row["assigned_to"] != by
+    if foreign or row["state"] not in OPEN:
+        raise Overtaken(row["assigned_to"] or "the hub", moment(since(connection, city, row)))
     work.set_task(row, TaskState.READY, assigned_to=None, sealed_completion=None)
     return work.save()
+
+
+def since(connection: Connection, city: City, row: Row) -> int:
+    """When a task came into its present state (ms UTC), by the journal of its case."""
+    if row["completed_at"] is not None:
+        return int(row["completed_at"])
+    entries = connection.rows(
+        "SELECT at, changes FROM journal WHERE region = :region AND chain = :chain ORDER BY seq DESC",
+        {"region": city.region, "chain": row["case_no"]},
+    )
+    for entry in entries:
+        if any(kind == "task" and subject == row["id"] for kind, subject, *_ in orjson.loads(entry["changes"])):
+            return int(entry["at"])
+    return int(row["created_at"])
 
 
 def skip(connection: Connection, city: City, task: str, by: str, at: int) -> Change:
@@ -215,3 +257,20 @@ def skip(connection: Connection, city: City, task: str, by: str, at: int) -> Cha
     work = Casework.load(connection, city, row["case_no"], at, by)
     work.set_task(row, TaskState.SKIPPED, assigned_to=by)
     return work.save()
+
+
+def check_code(connection: Connection, city: City, number: str, code: str) -> None:
+    """Whether a scanned code is the one of a sheet that counts. Raises NotFoundHere, NotAllowed (forged, outdated)."""
+    row = find_sheet(connection, city, number)
+    read = parse_sheet_code(code)
+    if read.mac is None:
+        prove(city, row, None, read.number, read.version)
+    else:
+        prove(city, row, code, None, None)
+
+
+def note_refusal(connection: Connection, city: City, row: Row, by: str, at: int, why: str) -> None:
+    """A unit of work: what somebody tried with a task and was refused stands in the journal too."""
+    work = Casework.load(connection, city, row["case_no"], at, by)
+    work.log("refused", row["id"], None, None, why=why)
+    work.save()

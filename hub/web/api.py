@@ -12,7 +12,7 @@ from hub.city import milliseconds
 from hub.clients import ClientBook
 from hub.store import integrity, reading, registry
 from hub.store.connection import Connection, StoreUnavailable
-from hub.web import static_files, views_sign_in
+from hub.web import static_files, views_case, views_sign_in, views_task, views_worklist
 from hub.web.asking import BOOK, HUB
 from hub.web.callbacks import receive_callback
 from hub.web.cases import receive_case, receive_event, receive_lines, show_case, upload_material
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "onedoor"
 
-PAGE_GROUPS = (static_files.ROUTES, views_sign_in.ROUTES)
+PAGE_GROUPS = (static_files.ROUTES, views_sign_in.ROUTES, views_worklist.ROUTES, views_task.ROUTES, views_case.ROUTES)
 """The pages, a group a file, in the order of the menu."""
 
 READY_SECONDS = 2.0

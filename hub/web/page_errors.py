@@ -1,12 +1,12 @@
 """Errors as pages: one clear sentence, what to do, and the way back. Statuses are those of the API."""
 
+import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from aiohttp import web
 
 from contracts.errors import OnedoorError
-from hub.results.errors import Overtaken
 from hub.web.pages import show, text
 from hub.web.problems import NotSignedIn, log_bug, problem_of
 from hub.web.texts import N_
@@ -70,14 +70,29 @@ def error_page(request: web.Request, status: int, detail: str = "") -> web.Respo
 
 def sentence(request: web.Request, error: OnedoorError) -> str:
     """What an error says, in the reader's language as far as it is in the catalogue."""
-    if isinstance(error, Overtaken):
-        return str(error)
     values = getattr(error, "values", None)
-    return (
-        text(request, error.text, **values)
-        if values is not None and hasattr(error, "text")
-        else text(request, str(error))
-    )
+    if values is not None and hasattr(error, "text"):
+        return text(request, error.text, **values)
+    plain = str(error)
+    for pattern, told in _WITH_VALUES:
+        found = pattern.fullmatch(plain)
+        if found is not None:
+            return text(request, told, **found.groupdict())
+    return text(request, plain)
+
+
+_WITH_VALUES = (
+    (
+        re.compile("this print is outdated: version (?P<number>[0-9]+) counts, print it again"),
+        N_("This print is outdated: version {number} counts. Print it again."),
+    ),
+    (
+        re.compile("the case cannot be accepted as it is: (?P<wrong>.*)", re.DOTALL),
+        N_("The case cannot be accepted as it is: {wrong}"),
+    ),
+    (re.compile(r"a case in state [0-9]+ \(.*\) cannot .*"), N_("The state of the case does not allow this.")),
+)
+"""Sentences of the core that carry values, and how they are said here."""
 
 
 def sign_in_path(request: web.Request) -> str:

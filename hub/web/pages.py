@@ -137,7 +137,7 @@ def render(request: web.Request, template: str, /, **context: Any) -> str:
         "menu": menu(request),
         "here": request.path,
         "asset": asset,
-        "site_name": hub.site_names[language],
+        "site_name": hub.site.name_zh if language == "zh" else hub.site.name_en,
         **_formats(hub, language),
         **context,
     }

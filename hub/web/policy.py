@@ -10,7 +10,7 @@ from aiohttp import web
 
 from contracts.errors import OnedoorError
 from contracts.records import record
-from hub.people import Role
+from hub.people import CASEWORK, Role
 
 
 class Who(StrEnum):
@@ -118,6 +118,20 @@ POLICIES: dict[str, Policy] = {
     "POST /account/second-factor": _SIGNED_IN,
     "GET /account/second-factor.svg": _SIGNED_IN,
     "POST /account/sessions": _SIGNED_IN,
+    # the worklist, its tasks, and their cases
+    "GET /tasks": staff(*CASEWORK, reach=Reach.LIST),
+    "POST /scan": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /tasks/claim": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /tasks/release": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /tasks/assign": staff(Role.SUPERVISOR, reach=Reach.TASK),
+    "POST /tasks/print": staff(*CASEWORK, reach=Reach.TASK),
+    "GET /tasks/{id}": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /tasks/{id}/complete": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /tasks/{id}/confirm": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /tasks/{id}/decline": staff(*CASEWORK, reach=Reach.TASK),
+    "GET /cases/{case_no}": staff(*CASEWORK, Role.OPERATOR, Role.AUDITOR, reach=Reach.CASE),
+    "POST /cases/{case_no}/reveal": staff(*CASEWORK, reach=Reach.CASE),
+    "POST /cases/{case_no}/events": staff(*CASEWORK, reach=Reach.CASE),
 }
 
 

@@ -15,7 +15,7 @@ LANGUAGES = {"zh": "zh-CN", "en": "en"}
 
 FOLDER = Path(__file__).parent / "locale"
 _CONTEXT = "\x04"
-_HEAD = "Content-Type: text/plain; charset=UTF-8\n"
+_HEAD = "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=1; plural=0;\n"
 
 
 @cache
@@ -30,7 +30,7 @@ def translations(language: str) -> gettext.NullTranslations:
 
 
 def read(file: Path) -> dict[str, str]:
-    """The messages of a ``.po`` file by their key (after the context and U+0004, where there is one)."""
+    """The messages of a ``.po`` file by their key: after the context and U+0004, before NUL and the plural, where there are such."""
     found: dict[str, str] = {}
     entry: dict[str, str] = {}
     last = ""
@@ -38,20 +38,30 @@ def read(file: Path) -> dict[str, str]:
         word, _, rest = line.partition(" ")
         if line.startswith('"'):
             entry[last] += ast.literal_eval(line)
-        elif word in ("msgctxt", "msgid", "msgstr"):
-            if word != "msgstr" and "msgstr" in entry:
+        elif word in _WORDS:
+            if word in ("msgctxt", "msgid") and "msgstr" in entry:
                 _take(entry, found)
                 entry = {}
-            last = word
-            entry[word] = ast.literal_eval(rest)
+            last = _WORDS[word]
+            entry[last] = ast.literal_eval(rest)
     _take(entry, found)
     return found
 
 
+_WORDS = {
+    "msgctxt": "msgctxt",
+    "msgid": "msgid",
+    "msgid_plural": "plural",
+    "msgstr": "msgstr",
+    "msgstr[0]": "msgstr",  # Chinese has one form for all numbers
+}
+
+
 def _take(entry: dict[str, str], found: dict[str, str]) -> None:
     if entry.get("msgid"):
-        context = entry.get("msgctxt")
-        found[f"{context}{_CONTEXT}{entry['msgid']}" if context else entry["msgid"]] = entry.get("msgstr", "")
+        context = f"{entry['msgctxt']}{_CONTEXT}" if entry.get("msgctxt") else ""
+        plural = f"\0{entry['plural']}" if entry.get("plural") else ""
+        found[f"{context}{entry['msgid']}{plural}"] = entry.get("msgstr", "")
 
 
 def _compiled(messages: dict[str, str]) -> bytes:

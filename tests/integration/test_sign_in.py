@@ -22,6 +22,10 @@ def session_of(browser: object) -> str:
     return str(cookies.get("onedoor-session", ""))
 
 
+HOME = "/tasks"
+"""Where a back office clerk's work is."""
+
+
 def later(pages: PageDoor, seconds: float) -> None:
     """Move the clock that people live by."""
     at = pages.door.hub.real_time() + seconds
@@ -76,11 +80,11 @@ async def test_guessing_is_slowed_down_and_locks_nobody_else_out(pages: PageDoor
     assert statuses[:5] == [401] * 5
     assert set(statuses[6:]) == {429}
     assert (await guesser.sign_in("c001", password)).status == 429, "the right one too, from there"
-    assert (await at_work.sign_in("c001", password)).url == "/account", "a browser that is known is not held up"
+    assert (await at_work.sign_in("c001", password)).url == HOME, "a browser that is known is not held up"
     other = await pages.person("c002", Role.BACK_OFFICE)
-    assert (await pages.browser().sign_in("c002", other)).url == "/account"
+    assert (await pages.browser().sign_in("c002", other)).url == HOME
     later(pages, 3600)
-    assert (await guesser.sign_in("c001", password)).url == "/account", "waiting ends it"
+    assert (await guesser.sign_in("c001", password)).url == HOME, "waiting ends it"
 
 
 async def test_a_mark_made_for_one_person_helps_with_no_other(pages: PageDoor) -> None:
@@ -123,7 +127,7 @@ async def test_only_so_many_sessions_are_open_at_once_and_the_oldest_ends(pages:
     password = await pages.person("c001", Role.BACK_OFFICE)
     browsers = [pages.browser() for _ in range(4)]
     for browser in browsers:
-        assert (await browser.sign_in("c001", password)).url == "/account"
+        assert (await browser.sign_in("c001", password)).url == HOME
     assert (await browsers[0].get("/account")).url.startswith("/sign-in")
     assert [(await browser.get("/account")).url for browser in browsers[1:]] == ["/account"] * 3
 
@@ -160,7 +164,7 @@ async def test_the_second_factor_is_asked_for_and_each_code_counts_once(pages: P
     used = await browser.post("/sign-in/code", code=totp.code(secret, int(now // 30)))
     assert used.status == 401, "this code was used to switch it on"
     before = session_of(browser)
-    assert (await browser.post("/sign-in/code", code=totp.code(secret, int(now // 30) + 1))).url == "/account"
+    assert (await browser.post("/sign-in/code", code=totp.code(secret, int(now // 30) + 1))).url == HOME
     assert session_of(browser) != before
 
 
@@ -195,7 +199,7 @@ async def test_signing_in_leads_to_our_own_pages_only(pages: PageDoor, wanted: s
     browser = pages.browser()
     await browser.get("/sign-in")
     page = await browser.post("/sign-in", login="c001", password=password, next=wanted)
-    assert (page.status, page.url) == (200, "/account")
+    assert (page.status, page.url) == (200, HOME)
 
 
 async def test_the_language_is_one_switch(pages: PageDoor) -> None:

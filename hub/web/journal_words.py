@@ -1,0 +1,71 @@
+"""The journal in words: what an entry of a case says to a person. Codes that have no sentence here are shown as they are."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from contracts.api import JournalView
+from hub.case_states import CASE_STATES, CaseState
+from hub.web.pages import language_of, text
+from hub.web.task_words import STATES
+from hub.web.texts import N_
+
+DELIVERY = {
+    "due": N_("to be sent"),
+    "claimed": N_("taken up"),
+    "sending": N_("being sent"),
+    "waiting": N_("sent, waits for the answer"),
+    "unknown": N_("sent, outcome unknown"),
+    "held": N_("held back"),
+    "done": N_("answered"),
+    "returned": N_("given back by the department"),
+    "dead": N_("cannot be delivered"),
+    "cancelled": N_("cancelled"),
+}
+STEP = {
+    "blocked": N_("not its turn yet"),
+    "open": N_("under way"),
+    "done": N_("done"),
+    "returned": N_("given back"),
+    "skipped": N_("not needed"),
+    "cancelled": N_("cancelled"),
+    "not_answered": N_("not answered in time"),
+}
+
+_SAYS = {
+    "step": N_("Step {subject}: {state}"),
+    "delivery": N_("Message to the department: {state}"),
+    "task": N_("Task: {state}"),
+    "case": N_("Case: {state}"),
+    "sheet": N_("Task sheet {subject}, version {state}"),
+    "print": N_("Task sheet {subject} printed, print {state}"),
+    "reveal": N_("Masked value shown: {subject}"),
+    "refused": N_("An attempt was refused"),
+    "decision": N_("Decision: {state}"),
+    "reply": N_("Answer of the department recorded"),
+    "data": N_("Data of the case stored"),
+    "flag": N_("Mark {subject}: {state}"),
+    "alarm": N_("Alarm: {state}"),
+    "attempt": N_("Try at delivery: {state}"),
+}
+
+
+def journal_words(request: web.Request) -> Callable[[JournalView], str]:
+    """The function that a template says an entry with."""
+
+    def says(entry: JournalView) -> str:
+        sentence = _SAYS.get(entry.kind)
+        if sentence is None:
+            return f"{entry.kind} {entry.subject} {entry.to_state or ''}"
+        state = _state(request, entry.kind, entry.to_state or "")
+        return text(request, sentence, subject=entry.subject, state=state)
+
+    return says
+
+
+def _state(request: web.Request, kind: str, state: str) -> str:
+    if kind == "case" and state in set(CaseState):
+        info = CASE_STATES[CaseState(state)]
+        return info.name_zh if language_of(request) == "zh" else info.name_en
+    words = {"step": STEP, "delivery": DELIVERY, "task": STATES}.get(kind, {})
+    return text(request, words[state]) if state in words else state
