@@ -13,7 +13,7 @@ import structlog
 from contracts.crash_points import crash_point
 from contracts.delivery import AwaitingReply, Batch, Completed, Delivery, Lookup, NotFound, Outcome, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError
-from contracts.plugin import BatchGateway, Enquiring, Gateway, NamingBatches, Preparing
+from contracts.plugin import BatchGateway, Enquiring, Gateway, NamingBatches
 from contracts.records import record
 from contracts.situation import Situation
 from hub import batches, clock, metrics, outbox, retry
@@ -130,7 +130,7 @@ async def send(core: Core, delivery: Delivery, gateway: Gateway, seconds: float)
     crash_point("send.before")
     started = core.runtime.monotonic()
     result = checked(await guarded(gateway.deliver(delivery), seconds, delivery.system))
-    metrics.ATTEMPT_SECONDS.labels(delivery.system).observe(core.runtime.monotonic() - started)
+    metrics.attempt_seconds(delivery.system).observe(core.runtime.monotonic() - started)
     crash_point("send.after")
     return result
 
@@ -141,7 +141,7 @@ async def settle(core: Core, begun: Begun, result: Outcome | BaseException, syst
         log.error("plugin_bug", system=system, delivery=begun.delivery, error=type(result).__name__)
     ended = type(result).__name__
     known = isinstance(result, DeliveryError | Completed | Returned | AwaitingReply)
-    metrics.ATTEMPTS.labels(system, ended if known else "bug").inc()
+    metrics.attempts(system, ended if known else "bug").inc()
     planner = Planner(core=core)
 
     def ended_unit(connection: Connection) -> Change:
@@ -171,10 +171,11 @@ def is_large(delivery: Delivery) -> bool:
 
 def prepared(gateway: object, delivery: Delivery) -> tuple[bytes | None, BaseException | None]:
     """The mapped message, or why it cannot be mapped."""
-    if delivery.payload is not None or not isinstance(gateway, Preparing):
+    prepare = getattr(gateway, "prepare", None)  # of ``Preparing``; asking the protocol costs as much as the mapping
+    if delivery.payload is not None or prepare is None:
         return delivery.payload, None
     try:
-        payload: object = gateway.prepare(delivery)
+        payload: object = prepare(delivery)
     except BaseException as error:  # noqa: BLE001 - a plugin's mistake concerns this delivery only
         return None, error
     if not isinstance(payload, bytes):

@@ -101,7 +101,7 @@ class Keys:
     def new_case_key(self) -> CaseKey:
         """A fresh random key."""
         raw = os.urandom(32)
-        return CaseKey(raw, self.wrap(raw, "case key"), self.suite)
+        return self._at_hand(CaseKey(raw, self.wrap(raw, "case key"), self.suite))
 
     def case_key(self, wrapped: bytes) -> CaseKey:
         """Unwrap; the most recent ones are kept at hand. Raises Erased, KeyRefused."""
@@ -109,10 +109,14 @@ class Keys:
         if found is None:
             if not wrapped:
                 raise Erased("this case was erased: what was handed in cannot be read any more")
-            found = self._opened[wrapped] = CaseKey(self.unwrap(wrapped, "case key"), wrapped, self.suite)
-            while len(self._opened) > 2048:
-                self._opened.popitem(last=False)
+            found = self._at_hand(CaseKey(self.unwrap(wrapped, "case key"), wrapped, self.suite))
         return found
+
+    def _at_hand(self, key: CaseKey) -> CaseKey:
+        self._opened[key.wrapped] = key
+        while len(self._opened) > 2048:
+            self._opened.popitem(last=False)
+        return key
 
     def forget(self) -> None:
         """Drop the case keys that are at hand: one of them was erased."""

@@ -16,7 +16,7 @@ import structlog
 from contracts.delivery import Delivery, Outcome
 from contracts.errors import CredentialsError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import BatchGateway, Gateway
-from contracts.situation import ChannelStatus
+from contracts.situation import ChannelStatus, OpeningHours
 from hub import attempts, clock, metrics, outbox, results
 from hub.admission import Breaker, BreakerState, Rate, RetryBudget
 from hub.city import milliseconds, moment
@@ -52,10 +52,12 @@ class Lane:
         self.name = lane_name(opened.system, self.via)
         limits = opened.channel.limits
         self.concurrency = limits.concurrency
+        self._always_open = limits.opening_hours == OpeningHours()
         self.rate = Rate(limits.rate_per_second)
         self.breaker = Breaker(core.settings.breaker_failures, core.settings.breaker_seconds)
         self.budget = RetryBudget()
         self.tripped_at: int | None = None
+        self._tripped = metrics.BREAKER_OPEN.labels(self.name)
         self.in_flight = 0
         self.claimed: deque[Row] = deque()
         self.due_since: float | None = core.runtime.monotonic()
@@ -175,6 +177,8 @@ class Lane:
         return room if limit is None else min(room, limit)
 
     def _closed_for(self) -> float:
+        if self._always_open:
+            return 0.0
         now = self.core.runtime.now()
         try:
             opens = clock.next_open(now, self.opened.channel.limits.opening_hours, self.core.city.calendar)
@@ -228,9 +232,10 @@ class Lane:
         self._start(self._send(begun, delivery, self.opened.gateway))
 
     def free_place(self) -> None:
-        """The next one may go."""
+        """The next one may go, if one waits."""
         self.in_flight -= 1
-        self._awake.set()
+        if self.claimed or self.due_since is not None or self.stopping:
+            self._awake.set()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -305,7 +310,7 @@ class Lane:
             self.breaker.failed(self.core.runtime.monotonic())
         tripped = self.breaker.state is not BreakerState.CLOSED
         self.tripped_at = (self.tripped_at or self.core.now_ms()) if tripped else None
-        metrics.BREAKER_OPEN.labels(self.name).set(tripped)
+        self._tripped.set(tripped)
 
     async def _hold_if_refused(self, result: object) -> None:
         if isinstance(result, CredentialsError):

@@ -121,8 +121,20 @@ ProcessCollector(registry=REGISTRY)
 
 @cache
 def taken(kind: str, verdict: str) -> Counter:
-    """The series of ``MESSAGES``, found once."""
+    """The series of ``MESSAGES``, found once: the library looks a series up under a lock each time."""
     return MESSAGES.labels(kind, verdict)
+
+
+@cache
+def attempts(system: str, result: str) -> Counter:
+    """The series of ``ATTEMPTS``, found once."""
+    return ATTEMPTS.labels(system, result)
+
+
+@cache
+def attempt_seconds(system: str) -> Histogram:
+    """The series of ``ATTEMPT_SECONDS``, found once."""
+    return ATTEMPT_SECONDS.labels(system)
 
 
 @record

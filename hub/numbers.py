@@ -8,6 +8,7 @@ delivery            UUID version 7 (RFC 9562): ordered by time, so that new rows
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from random import Random, SystemRandom
 from uuid import UUID
 
@@ -42,12 +43,18 @@ class CaseNumber:
 
 def case_number(centre: str, day: date, sequence: int) -> str:
     """The number of a case; ``day`` is the site's date of receipt. Raises BadNumber."""
-    if not re.fullmatch("[0-9]{9}", centre):
-        raise BadNumber("a centre code has 9 digits: correct it in centres.toml")
     if not 1 <= sequence <= LAST_SEQUENCE:
         raise BadNumber(f"a centre numbers 1 to {LAST_SEQUENCE:,} cases a day: split the centre")
-    body = f"{centre}{day:%Y%m%d}{sequence:06d}"
+    body = f"{_first_digits(centre, day)}{sequence:06d}"
     return body + mod_11_10.calc_check_digit(body)
+
+
+@lru_cache(maxsize=1024)
+def _first_digits(centre: str, day: date) -> str:
+    """What all cases of a centre and day have in common."""
+    if not re.fullmatch("[0-9]{9}", centre):
+        raise BadNumber("a centre code has 9 digits: correct it in centres.toml")
+    return f"{centre}{day:%Y%m%d}"
 
 
 def read_case_number(text: str) -> CaseNumber:

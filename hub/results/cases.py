@@ -123,8 +123,7 @@ def _silent(work: Casework) -> list[str]:
 
 
 def _any_started(work: Casework) -> bool:
-    early = routing.before_clock(work.item)
-    return any(row["state"] != StepState.BLOCKED for name, row in work.steps.items() if name not in early)
+    return any(row["state"] != StepState.BLOCKED for name, row in work.steps.items() if name not in work.early)
 
 
 def _serves(work: Casework, name: str) -> bool:

@@ -18,7 +18,7 @@ from hub.keys import CaseKey
 from hub.numbers import time_ordered_uuid
 from hub.results.beginning import go_at_once
 from hub.results.errors import NotFoundHere
-from hub.routing import Standing
+from hub.routing import Standing, before_clock
 from hub.store.connection import Connection, Row
 from hub.store.tables import CaseFile
 
@@ -73,6 +73,11 @@ class Casework:
         if row is None:
             raise NotFoundHere(f"there is no case {case_no} here: check the number")
         return cls(connection, city, row, at, by)
+
+    @cached_property
+    def early(self) -> frozenset[str]:
+        """The steps up to the one that accepts."""
+        return before_clock(self.item)
 
     @cached_property
     def key(self) -> CaseKey:

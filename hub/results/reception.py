@@ -35,7 +35,7 @@ class NewCase:
 def known(connection: Connection, city: City, source: str, message_id: str, digest: str) -> Row | None:
     """The answer to a message that came before. Raises IdConflict when it had another content."""
     row = connection.row(
-        "SELECT * FROM inbox WHERE region = :region AND source = :source AND id = :id",
+        "SELECT digest, case_no, status FROM inbox WHERE region = :region AND source = :source AND id = :id",
         {"region": city.region, "source": source, "id": message_id},
     )
     if row is not None and row["digest"] != digest:
@@ -49,7 +49,7 @@ def receive(connection: Connection, city: City, new: NewCase, at: int) -> Change
     if before is not None:
         return Change(case_no=before["case_no"], status=before["status"], verdict="duplicate")
     work = _new_case(connection, city, new, at)
-    work.add_steps(routing.before_clock(work.item), {})
+    work.add_steps(work.early, {})
     if new.application.accepted:
         accept(work)
     else:
@@ -143,7 +143,7 @@ def accept(work: Casework, *, event: Event = Event.ACCEPT, since: int | None = N
         cases.start_clock(work)
         systems = {step.id: work.city.system(step.system).name for step in work.item.steps if step.system is not None}
         work.add_steps(frozenset(work.definitions), systems)
-    early = routing.before_clock(work.item)
+    early = work.early
     for task in work.open_tasks() if not work.new else []:
         if task["step"] in early:
             work.set_task(task, TaskState.OBSOLETE)
