@@ -27,7 +27,7 @@ def case_view(connection: Connection, region: str, keys: Keys, client: Client, c
     row = reading.case_row(connection, region, case_no)
     if row is None or not client.scope.covers_case(row):
         raise NotFoundHere(f"there is no case {case_no} here: check the number")
-    key = keys.case_key(row["sealed_key"])
+    key = keys.case_key(row["sealed_key"]) if row["sealed_key"] else None
     tries = defaultdict(list)
     for attempt in reading.attempts(connection, region, case_no):
         tries[attempt["delivery"]].append(attempt_view(attempt))
@@ -90,9 +90,9 @@ def task_view(row: Row) -> TaskView:
     )
 
 
-def _step(row: Row, key: CaseKey) -> StepView:
+def _step(row: Row, key: CaseKey | None) -> StepView:
     reply: Fields | None = None
-    if row["sealed_reply"] is not None:
+    if row["sealed_reply"] is not None and key is not None:
         reply = orjson.loads(key.unseal(row["sealed_reply"], "reply"))
     return StepView(
         id=row["step"],

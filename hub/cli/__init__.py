@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
 from hub.cli import (
+    cases,
     channels,
     check,
     clients,
@@ -38,6 +39,7 @@ _GROUPS = {
     "dead-letters": dead_letters.app,
     "unknown": unknown.app,
     "lanes": lanes.app,
+    "cases": cases.app,
     "journal": journal.app,
     "channels": channels.app,
     "files": files.app,

@@ -8,7 +8,7 @@ import orjson
 from contracts.catalogue import Item, StepKind
 from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind, MaterialRef
 from contracts.records import record
-from hub import routing
+from hub import case_index, routing
 from hub.case_states import CaseState, Event
 from hub.city import City, moment
 from hub.clock import deemed_accepted
@@ -98,6 +98,7 @@ def _new_case(connection: Connection, city: City, new: NewCase, at: int) -> Case
     work = Casework(connection, city, row, at, new.client, new=True)
     body = orjson.dumps(content)
     row["sealed_data"] = key.seal(body, "data")
+    case_index.change(connection, city, row["case_no"], frozenset(), case_index.pairs(content))
     work.data = content
     work.log("case", work.case_no, None, CaseState.RECEIVED.value, event="submit", commitment=key.commit(body))
     return work
@@ -319,6 +320,7 @@ _ACTIONS = {
 
 def replace_data(work: Casework, told: CaseEvent) -> None:
     """Put corrected fields and papers in place of the old ones; what is not named stays."""
+    before = case_index.pairs(work.data)
     data = dict(work.data)
     for root, given in (("applicant", told.applicant), ("form", told.form)):
         if given is not None:
@@ -326,6 +328,7 @@ def replace_data(work: Casework, told: CaseEvent) -> None:
     if told.materials is not None:
         data["materials"] = [asdict(material) for material in told.materials]
     work.data = data
+    case_index.change(work.connection, work.city, work.case_no, before, case_index.pairs(data))
     body = orjson.dumps(data)
     work.set(sealed_data=work.key.seal(body, "data"))
     work.log("data", work.case_no, None, None, commitment=work.key.commit(body))

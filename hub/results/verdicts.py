@@ -42,6 +42,8 @@ def reply(connection: Connection, city: City, system: str, answer: Reply, at: in
     if row is None or row["system"] != system:
         return _stray(connection, city, system, answer, at)
     work = Casework.load(connection, city, row["case_no"], at, system)
+    if not work.row["sealed_key"]:  # erased: what still comes is counted and not kept
+        return _stray(connection, city, system, answer, at)
     verdict = apply_reply(work, row, answer.outcome, cause, milliseconds(answer.happened_at))
     return work.save(verdict)
 

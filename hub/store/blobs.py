@@ -53,6 +53,11 @@ class Blobs:
             raise KeyError(key) from error
         return self._keys.unseal_blob(sealed)
 
+    def delete(self, key: str) -> None:
+        """Take the file away, if it is there. Blocks."""
+        if key.isalnum():
+            self._path(key).unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 

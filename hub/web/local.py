@@ -10,7 +10,7 @@ from hub.cloud_events import parse_json, read_data
 from hub.lanes import Lane
 from hub.orders import Person
 from hub.results import NotFoundHere
-from hub.web import local_files, local_users, operating
+from hub.web import local_cases, local_files, local_users, operating
 from hub.web.asking import BOOK, HUB, body_of
 from hub.web.cases import JSON_HEADERS
 from hub.web.problems import SAFE_HEADERS, problems
@@ -39,6 +39,7 @@ def make_local_app(api: web.Application) -> web.Application:
             web.get("/admin/clients", list_clients),
             web.post("/admin/clients", create_client),
             web.post("/admin/clients/{id:[0-9a-f]{1,64}}/revoke", revoke_client),
+            *local_cases.ROUTES,
             *local_users.ROUTES,
             *local_files.ROUTES,
             web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/hold", hold_lane),

@@ -84,6 +84,8 @@ POLICIES: dict[str, Policy] = {
     "GET /admin/clients": _OWNER,
     "POST /admin/clients": _OWNER,
     "POST /admin/clients/{id}/revoke": _OWNER,
+    "POST /admin/cases/find": _OWNER,
+    "POST /admin/cases/{case_no}/erase": _OWNER,
     "POST /admin/deliveries/find": _OWNER,
     "POST /admin/deliveries/causes": _OWNER,
     "POST /admin/deliveries/replay": _OWNER,

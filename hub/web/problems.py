@@ -14,6 +14,7 @@ from hub import metrics
 from hub.city import NotReceivable
 from hub.clients import Forbidden
 from hub.cloud_events import BadData, BadMessage, WrongMediaType
+from hub.keys import Erased
 from hub.people import AccountRefused
 from hub.results.errors import IdConflict, NotAllowed, NotFoundHere, Overtaken
 from hub.store.connection import StoreUnavailable
@@ -84,6 +85,7 @@ KINDS: tuple[tuple[type[OnedoorError], Kind], ...] = (
     (IdConflict, Kind(status=409, name="id-conflict", title="Another content came under this id")),
     (Overtaken, Kind(status=409, name="overtaken", title="Somebody else was faster")),
     (NotAllowed, Kind(status=409, name="not-allowed", title="Not possible in this state")),
+    (Erased, Kind(status=410, name="erased", title="The person's data was erased")),
     (TooLarge, Kind(status=413, name="too-large", title="Too large")),
     (TooSlow, Kind(status=408, name="too-slow", title="The body did not arrive in time")),
     (Overloaded, Kind(status=429, name="overloaded", title="Too much at once")),
