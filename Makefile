@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 TOX := $(VENV)/.tox-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint system bench kills power-cuts mutations clean
+.PHONY: help demo serve test lint system departments bench kills power-cuts mutations clean
 
 help: ## show this list
 	@echo "Onedoor: what make can do here"
@@ -36,6 +36,9 @@ lint: $(TOX) ## style, types and import rules only
 
 system: $(TOX) ## power cuts, full disks, failing syncs, jumping clocks, alert rules (needs the packages of .ci/packages.txt)
 	$(BIN)/tox run -e system
+
+departments: $(TOX) ## departments whose software is not ours: SOAP by PHP (needs the packages of .ci/packages.txt)
+	$(BIN)/tox run -e departments
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/run.py

@@ -23,6 +23,8 @@ from contracts.records import Fields, record
 
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 _BINDING = {"1.1": "{http://schemas.xmlsoap.org/wsdl/soap/}", "1.2": "{http://schemas.xmlsoap.org/wsdl/soap12/}"}
+_RPC_RESULT = "{http://www.w3.org/2003/05/soap-rpc}result"
+"""Says which element is the return value (SOAP 1.2 part 2 section 4.2.1): the WSDL says so already, and does not list it."""
 _ENCODING_STYLE = "http://schemas.xmlsoap.org/soap/encoding/"
 
 
@@ -226,6 +228,8 @@ class Port:
         try:
             if self._table.style == "rpc/encoded":
                 resolve_references(node)
+            for named in node.findall(_RPC_RESULT):
+                node.remove(named)
             element.parse(node, self._schema)
             found = tree(node)
         except (Error, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:

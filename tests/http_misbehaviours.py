@@ -8,7 +8,7 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -276,14 +276,21 @@ NEIGHBOUR = Case(
 )
 
 
-async def play(cases: Sequence[Case], folder: Path) -> Mapping[str, Seen]:
-    """How each row ended, by id. For every delivery to a row one goes to the neighbour; how all of those ended is under its id."""
+async def play(
+    cases: Sequence[Case], folder: Path, elsewhere: Callable[[Case], str] | None = None
+) -> Mapping[str, Seen]:
+    """How each row ended, by id. For every delivery to a row one goes to the neighbour; how all of those ended is under its id.
+
+    ``elsewhere``: the address of a row's department, where somebody else plays it.
+    """
     every = [*cases, NEIGHBOUR]
     for name, value in SECRETS.items():
         scripted.write_secret(folder, name, value)
     async with AsyncExitStack() as stack:
         known: dict[str, Misbehaving] = {}
         addresses = {case.id: await stack.enter_async_context(_department(case, known)) for case in every}
+        if elsewhere is not None:
+            addresses |= {case.id: elsewhere(case) for case in cases}
         places = {system_key(case): {"api": {"url": addresses[case.id]}} for case in every}
         settings = scripted.settings(folder, systems=places, port=0, max_waiting=10_000)
         hub = await stack.enter_async_context(open_hub(settings, registered=_registered(every, folder)))
