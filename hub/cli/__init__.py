@@ -8,7 +8,9 @@ from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
 from hub.cli import (
+    backup,
     cases,
+    catalogue,
     channels,
     check,
     clients,
@@ -32,6 +34,8 @@ REFUSED = 2
 
 
 _GROUPS = {
+    "cases": cases.app,
+    "catalogue": catalogue.app,
     "clients": clients.app,
     "users": users.app,
     "plugins": plugins.app,
@@ -39,7 +43,6 @@ _GROUPS = {
     "dead-letters": dead_letters.app,
     "unknown": unknown.app,
     "lanes": lanes.app,
-    "cases": cases.app,
     "journal": journal.app,
     "channels": channels.app,
     "files": files.app,
@@ -68,7 +71,7 @@ def own_commands() -> TyperGroup:
     """The commands of the hub itself."""
     app = typer.Typer(name="onedoor", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.callback()(_about)
-    for single in (serve.app, init.app, check.app, migrate.app):
+    for single in (serve.app, init.app, check.app, migrate.app, backup.app):
         app.add_typer(single)
     for name, group_of in _GROUPS.items():
         app.add_typer(group_of, name=name)
@@ -78,7 +81,13 @@ def own_commands() -> TyperGroup:
 
 
 def _about() -> None:
-    """Onedoor 一门: the hub of a one-stop service centre."""
+    """Onedoor 一门: the hub of a one-stop service centre.
+
+    Every command works beside a running hub (over its socket, which only the owner of the data folder can open) and, but for serve, on the
+    data of one that does not run. --json is for programs. Exit code 0: done, 2: refused, with one sentence that says what to do.
+
+    Example: onedoor init && onedoor clients create --name Counter && onedoor serve
+    """
 
 
 def add_foreign(root: TyperGroup, named: str | None) -> None:

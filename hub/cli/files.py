@@ -11,6 +11,7 @@ from rich.table import Table
 from contracts.records import adapter
 from hub.cli.asking import ask
 from hub.cli.channels import no_hub
+from hub.cli.operators import tell
 from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
 from hub.file_watch import keep_report
 from hub.reconciliation import Difference, SystemDay
@@ -74,6 +75,7 @@ def explain(
     reason: Annotated[str, typer.Option(help="A code: sent_again, test_file, agreed_by_phone ..")],
     settings: SettingsFile = None,
     demo: Demo = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say why a difference is none, or that it has been settled.
 
@@ -82,7 +84,7 @@ def explain(
     told = ExplainRequest(system=system, day=day.date(), difference=difference, reason=reason)
     body = adapter(ExplainRequest).dump_python(told, mode="json")
     ask(settings_from(settings, demo=demo), no_hub, ("POST", "/admin/files/explain", body), adapter(type(None)))
-    typer.echo(f"{difference} is explained", err=True)
+    tell(f"{difference} is explained", as_json, difference=difference, reason=reason)
 
 
 @app.command()

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import orjson
 import typer
 
 from hub import seals
 from hub.cli.asking import InFile, alone
-from hub.cli.options import Demo, SettingsFile, settings_from
+from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
 from hub.keys import KeyRefused, write_key
 from hub.settings import Settings
 from hub.store import schema
@@ -16,7 +17,7 @@ app = typer.Typer()
 
 
 @app.command()
-def init(settings: SettingsFile = None, demo: Demo = False) -> None:
+def init(settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = False) -> None:
     """Make the data folder, the master key and the database. Never overwrites a key; says what to keep where.
 
     Example: onedoor init --settings onedoor.toml
@@ -27,12 +28,18 @@ def init(settings: SettingsFile = None, demo: Demo = False) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_key(found.key_file, demo=demo)
     schema.upgrade(found.data / DATABASE)
-    signer = alone(found, _signer)
-    typer.echo(f"data     {found.data.resolve()}")
-    typer.echo(f"key      {found.key_file.resolve()}")
-    typer.echo(f"secrets  {found.secret_folder.resolve()}")
-    typer.echo(f"anchor   {found.anchor_file.resolve()}")
-    typer.echo(f"seals    {signer}")
+    places = {
+        "data": str(found.data.resolve()),
+        "key": str(found.key_file.resolve()),
+        "secrets": str(found.secret_folder.resolve()),
+        "anchor": str(found.anchor_file.resolve()),
+        "seals": alone(found, _signer),
+    }
+    if as_json:
+        typer.echo(orjson.dumps(places, option=orjson.OPT_INDENT_2))
+        return
+    for name, place in places.items():
+        typer.echo(f"{name:<8} {place}")
     typer.echo(
         "Keep a copy of the key apart from the data and its backups: without it no case can be read. Give the public key of"
         " the seals to those who verify the journal, and put the anchor on another volume.",

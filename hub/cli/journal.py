@@ -92,7 +92,7 @@ def head(settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = Fa
 
 
 @app.command()
-def key(settings: SettingsFile = None, demo: Demo = False) -> None:
+def key(settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = False) -> None:
     """Print the public key that seals are signed with, for those who verify elsewhere.
 
     Example: onedoor journal key > journal.pub
@@ -100,7 +100,8 @@ def key(settings: SettingsFile = None, demo: Demo = False) -> None:
     keys, _ = _keys(settings_from(settings, demo=demo))
     if keys is None:
         raise KeyRefused("the master key is not at hand: name the settings file, or run this as the hub's user")
-    typer.echo(seals.signer_of(keys))
+    signer = seals.signer_of(keys)
+    typer.echo(orjson.dumps({"public_key": signer}) if as_json else signer)
 
 
 @app.command()
@@ -113,7 +114,7 @@ def verifier() -> None:
 
 
 @app.command()
-def restored(settings: SettingsFile = None, demo: Demo = False) -> None:
+def restored(settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = False) -> None:
     """Say that this database is an older copy that was restored on purpose: a new epoch begins, signed and noted.
 
     The hub must be stopped. What the lost seals covered stays lost, and every verification says so.
@@ -129,7 +130,10 @@ def restored(settings: SettingsFile = None, demo: Demo = False) -> None:
 
     raised = alone(found, unit)
     _note(found, anchor)
-    typer.echo(f"epoch {raised.epoch} begins with seal {raised.number}", err=True)
+    if as_json:
+        typer.echo(orjson.dumps({"epoch": raised.epoch, "seal": raised.number}))
+    else:
+        typer.echo(f"epoch {raised.epoch} begins with seal {raised.number}", err=True)
 
 
 def _note(settings: Settings, anchor: Anchor) -> None:

@@ -2,9 +2,10 @@
 
 import os
 
+import orjson
 import typer
 
-from hub.cli.options import SettingsFile, settings_from
+from hub.cli.options import AsJson, SettingsFile, settings_from
 from hub.store import schema
 from hub.store.connection import StoreRefused, lock_file
 from hub.store.schema import DATABASE
@@ -13,8 +14,11 @@ app = typer.Typer()
 
 
 @app.command()
-def migrate(settings: SettingsFile = None) -> None:
-    """Bring the database up to date, in one transaction. ``serve`` does the same at its start."""
+def migrate(settings: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Bring the database up to date, in one transaction, while no hub runs. `serve` does the same at its start.
+
+    Example: onedoor migrate --settings /etc/onedoor/onedoor.toml
+    """
     database = settings_from(settings).data / DATABASE
     if not database.exists():
         raise StoreRefused(f"there is no database {database}: run `onedoor init`, or name the settings file")
@@ -23,4 +27,7 @@ def migrate(settings: SettingsFile = None) -> None:
         changed = schema.upgrade(database)
     finally:
         os.close(lock)
-    typer.echo("the schema is up to date now" if changed else "the schema was up to date")
+    if as_json:
+        typer.echo(orjson.dumps({"changed": changed, "schema": schema.newest()}))
+    else:
+        typer.echo("the schema is up to date now" if changed else "the schema was up to date")

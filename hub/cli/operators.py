@@ -3,6 +3,7 @@
 import getpass
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 from pydantic import JsonValue, TypeAdapter
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from contracts.errors import OnedoorError
@@ -29,6 +30,9 @@ from hub.settings import Settings
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+PIPED_WIDTH = 250
+"""Columns of a table that goes to a file or another program."""
 
 EVERYTHING = Scope()
 """Whoever may open the file or the socket may see every centre and item."""
@@ -141,12 +145,13 @@ def decide(settings: Settings, delivery: str, word: Word) -> None:
     ask(settings, in_file, ("POST", f"/admin/deliveries/{name}/decide", body(word, Word)), adapter(type(None)))
 
 
-def show(value: T, kind: "TypeAdapter[T]", as_json: bool, table: Callable[[T], Table]) -> None:
+def show(value: T, kind: "TypeAdapter[T]", as_json: bool, table: Callable[[T], RenderableType]) -> None:
     """Print a result: as JSON for programs, as a table for people."""
     if as_json:
         typer.echo(kind.dump_json(value, indent=2))
     else:
-        Console().print(table(value))
+        # In a pipe or a file nobody can scroll: nothing is cut there to fit a screen.
+        Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table(value))
 
 
 def show_deliveries(settings: Settings, found: Deliveries, as_json: bool) -> None:

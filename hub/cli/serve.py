@@ -35,7 +35,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
-    """Run the hub until SIGTERM, SIGHUP or Ctrl-C; what is in flight is finished or given back first."""
+    """Run the hub until SIGTERM, SIGHUP or Ctrl-C; what is in flight is finished or given back first.
+
+    Example: onedoor serve --settings /etc/onedoor/onedoor.toml
+    """
     logs.configure(log_level.upper())
     found = settings_from(settings, demo=demo, site=site, host=host, port=port)
     prepare_demo(found)

@@ -23,6 +23,15 @@ def damage(database: Path) -> tuple[str, ...]:
     return tuple(one for one in found if one != "ok")[:MOST]
 
 
+def is_empty(database: Path) -> bool:
+    """Whether there is not one table: a file that was made and never filled, or one that was copied without its log. Blocks."""
+    connection = sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=30)
+    try:
+        return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+    finally:
+        connection.close()
+
+
 def touch(connection: Connection) -> None:
     """Change one page: a transaction that changes nothing would be committed on a full or read-only disk too.
 

@@ -4,8 +4,10 @@ from hub.store.connection import Connection, Row
 
 
 def item_digests(connection: Connection, region: str) -> list[Row]:
-    """Code, version and digest of every published version."""
-    return connection.rows("SELECT code, version, digest FROM item_version WHERE region = :region", {"region": region})
+    """Code, version, digest and time of every published version."""
+    return connection.rows(
+        "SELECT code, version, digest, loaded_at FROM item_version WHERE region = :region", {"region": region}
+    )
 
 
 def item_contents(connection: Connection, region: str) -> list[Row]:

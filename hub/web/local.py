@@ -10,7 +10,7 @@ from hub.cloud_events import parse_json, read_data
 from hub.lanes import Lane
 from hub.orders import Person
 from hub.results import NotFoundHere
-from hub.web import local_cases, local_files, local_users, operating
+from hub.web import local_cases, local_files, local_lookup, local_users, operating
 from hub.web.asking import BOOK, HUB, body_of
 from hub.web.cases import JSON_HEADERS
 from hub.web.problems import SAFE_HEADERS, problems
@@ -42,6 +42,7 @@ def make_local_app(api: web.Application) -> web.Application:
             *local_cases.ROUTES,
             *local_users.ROUTES,
             *local_files.ROUTES,
+            *local_lookup.ROUTES,
             web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/hold", hold_lane),
             web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/release", release_lane),
         ]
