@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 TOX := $(VENV)/.tox-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint system departments bench kills power-cuts mutations clean
+.PHONY: help demo serve test lint system departments bench kills power-cuts mutations stress clean
 
 help: ## show this list
 	@echo "Onedoor: what make can do here"
@@ -42,6 +42,9 @@ departments: $(TOX) ## departments whose software is not ours: SOAP by PHP (need
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/run.py
+
+stress: $(TOX) ## outages, flapping, floods and restarts with 10000 deliveries (STRESS=n), in virtual time; the result goes to docs/results
+	$(BIN)/tox run -e stress
 
 kills: $(TOX) ## the hub under load, killed 1000 times at random (KILLS=n for another number); the result goes to docs/results
 	$(BIN)/tox run -e kills

@@ -34,7 +34,7 @@ from hub.clock import calendar
 from hub.core import Core, Readers
 from hub.forms import Stage, compile_form
 from hub.keys import Keys, read_key
-from hub.lanes import NOT_OPEN, Lane
+from hub.lanes import NOT_OPEN, Lane, hold_queue
 from hub.passwords import Passwords
 from hub.runtime import RealRuntime
 from hub.sealing import Sealer, anchor_of
@@ -214,6 +214,9 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
             hub.fallbacks.setdefault(system, []).append(lane)
             if lane.held == NOT_OPEN and other.gateway is not None:
                 await lane.release("hub")
+
+    for system in await hub.read(lambda c: outbox.without_a_lane(c, hub.city)):
+        await hold_queue(hub, system, "", "hub", NOT_OPEN)
 
     def wake(system: str, at: int) -> None:
         if system in hub.lanes:

@@ -54,6 +54,8 @@ class Lane:
         self.concurrency = limits.concurrency
         self._always_open = limits.opening_hours == OpeningHours()
         self.rate = Rate(limits.rate_per_second)
+        self.wire = Rate(limits.rate_per_second)
+        """The same once more where the bytes leave: commits shared by a group would let a few go together."""
         self.breaker = Breaker(core.settings.breaker_failures, core.settings.breaker_seconds)
         self.budget = RetryBudget()
         self.tripped_at: int | None = None
@@ -269,11 +271,19 @@ class Lane:
     async def _send(self, begun: Begun, delivery: Delivery, gateway: Gateway) -> None:
         """The department bears it until it has answered: then its place is free, and what it said is committed."""
         try:
+            await self._in_step()
             result = await attempts.send(self.core, delivery, gateway, self.opened.channel.limits.attempt_seconds)
             self._judge(result)
         finally:
             self.free_place()
         await self._settle(begun, result)
+
+    async def _in_step(self) -> None:
+        """Wait until the rate lets the next one out of the house."""
+        now = self.core.runtime.monotonic
+        while (wait := self.wire.wait(now())) > 0:  # noqa: ASYNC110 - whoever wakes first takes the place
+            await asyncio.sleep(wait)
+        self.wire.took(now())
 
     async def _settle(self, begun: Begun, result: Outcome | BaseException) -> None:
         await attempts.settle(self.core, begun, result, self.system)
@@ -293,6 +303,7 @@ class Lane:
             self.rate.took(now + wait)
             if wait > 0:
                 await asyncio.sleep(wait)
+            await self._in_step()
             await self._judge_and_hold(await enquiry())
         finally:
             self.in_flight -= 1
@@ -411,12 +422,7 @@ class Lane:
         """Stop sending: what is due is held. Returns how many deliveries."""
         self.held = why
         await self._give_back()
-        core, system = self.core, self.system
-        return await _whole_queue(
-            lambda: core.commit(
-                "hold_lane", lambda c: results.hold_lane(c, core.city, system, why, by, core.now_ms(), self.via)
-            )
-        )
+        return await hold_queue(self.core, self.system, self.via, by, why)
 
     async def release(self, by: str) -> int:
         """Send again. Returns how many deliveries are due again."""
@@ -478,6 +484,13 @@ class Place:
     def give_back(self) -> None:
         """The unit was undone."""
         self.lane.free_place()
+
+
+async def hold_queue(core: Core, system: str, via: str, by: str, why: str) -> int:
+    """Hold what is due at a system, also of one that has no lane. Returns how many deliveries."""
+    return await _whole_queue(
+        lambda: core.commit("hold_lane", lambda c: results.hold_lane(c, core.city, system, why, by, core.now_ms(), via))
+    )
 
 
 async def _whole_queue(move_a_chunk: Callable[[], Awaitable[int]]) -> int:

@@ -11,6 +11,7 @@ from hub.results.beginning import Begun
 from hub.results.channels import follow_configuration
 from hub.results.operations import lane_name, too_late
 from hub.results.outcomes import LostProcess, Planner, attempt_ended
+from hub.results.steps import NO_SYSTEM, resume
 from hub.states import BatchState, DeliveryState, Machine
 from hub.store.connection import Connection, Row
 
@@ -176,6 +177,8 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
         begun = Begun(delivery=row["delivery"], number=row["number"], fence=row["fence"])
         attempt_ended(connection, city, begun, LostProcess(), planner, at)
         counts["sending"] += row["delivery_state"] == DeliveryState.SENDING
+    for row in connection.rows(_WAITING_FOR_A_SYSTEM, {**key, "flag": f"%{NO_SYSTEM}%"}):
+        resume(connection, city, row["case_no"], at)
     for name, facts in city.systems.items():
         if facts.successor is not None:
             _hand_over(connection, city, name, at)
@@ -183,6 +186,17 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
     empty = connection.rows("SELECT * FROM batch WHERE region = :region AND state = 'sealed' AND members = 0", key)
     counts["batches"] = len(empty)
     return counts
+
+
+_WAITING_FOR_A_SYSTEM = "SELECT case_no FROM case_file WHERE region = :region AND status IN ('20', '30', '31', '32', '40') AND flags LIKE :flag"
+
+
+def without_a_lane(connection: Connection, city: City) -> list[str]:
+    """Systems that are not there (a broken plugin, a department that was removed) and have something due all the same."""
+    rows = connection.rows(
+        "SELECT DISTINCT system FROM delivery WHERE region = :region AND state = 'due'", {"region": city.region}
+    )
+    return [row["system"] for row in rows if row["system"] not in city.systems]
 
 
 def _hand_over(connection: Connection, city: City, retired: str, at: int) -> None:

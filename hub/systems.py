@@ -5,6 +5,7 @@ held, never the hub down.
 """
 
 import importlib.metadata
+import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,9 @@ from hub.city import SystemFacts
 from hub.runtime import RealRuntime
 
 log = structlog.get_logger("onedoor.systems")
+MISTAKES = (Exception, SystemExit)
+"""What a plugin may do wrong while it is loaded; Ctrl-C is the operator's."""
+
 OUR_NAMES = ("contracts", "adapters", "plugins", "hub", "simulators")
 
 
@@ -71,11 +75,15 @@ def register(site: Path, allowed: Iterable[str] = ()) -> Registered:
     manager.add_hookspecs(Hooks)
     broken: dict[str, str] = {}
     wanted = {"toml", *allowed}
+    installed = {entry.name for entry in importlib.metadata.entry_points(group="onedoor.plugins")}
+    broken.update(
+        dict.fromkeys(sorted(wanted - installed), "is not installed: install it, or take it out of site.toml")
+    )
     for entry in importlib.metadata.entry_points(group="onedoor.plugins"):
         if entry.name in wanted:
             try:
                 manager.register(entry.load(), name=entry.name)
-            except Exception as error:  # noqa: BLE001 - an import that fails concerns that plugin alone
+            except MISTAKES as error:  # an import that fails, or wants to end us, concerns that plugin alone
                 broken[entry.name] = f"cannot be imported: {type(error).__name__}"
     try:
         manager.check_pending()
@@ -88,16 +96,25 @@ def register(site: Path, allowed: Iterable[str] = ()) -> Registered:
         others = [other for other_name, other in manager.list_name_plugin() if other_name != name]
         caller = manager.subset_hook_caller("register_departments", remove_plugins=others)
         try:
-            for found in caller(site=str(site)):
-                departments.extend(found)
+            departments.extend(_departments(caller(site=str(site))))
         except SiteError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises concerns that plugin alone
+        except MISTAKES as error:  # whatever a plugin raises concerns that plugin alone
             broken[name] = f"failed to register: {type(error).__name__}"
     _refuse_doubles(departments)
     for name, why in broken.items():
         log.error("plugin_broken", plugin=name, why=why)
     return Registered(departments=tuple(departments), broken=broken)
+
+
+def _departments(answers: Iterable[Iterable[object]]) -> list[Department]:
+    """What one plugin registered. Raises TypeError for anything that is no department."""
+    found: list[Department] = []
+    for department in itertools.chain.from_iterable(answers):
+        if not isinstance(department, Department):
+            raise TypeError(f"{type(department).__name__} is no department")
+        found.append(department)
+    return found
 
 
 def refuse_foreign_owners() -> None:
@@ -113,6 +130,10 @@ def refuse_foreign_owners() -> None:
 
 def _refuse_doubles(departments: Iterable[Department]) -> None:
     owners: dict[str, str] = {}
+    codes = [department.code for department in departments]
+    twice = sorted({code for code in codes if codes.count(code) > 1})
+    if twice:
+        raise PluginsRefused(f"department {', '.join(twice)} is registered by two plugins: remove one of them")
     for department in departments:
         for system in department.systems:
             if system.name in owners:

@@ -7,12 +7,15 @@ import orjson
 from contracts.catalogue import DayType, Operation, Step, StepKind
 from contracts.records import Fields
 from hub import routing
-from hub.city import holds, milliseconds, minimised, moment, source
+from hub.city import City, NotReceivable, holds, milliseconds, minimised, moment, source
 from hub.clock import due_at
 from hub.results import cases
 from hub.results.casework import Casework
 from hub.states import DeliveryState, SourceMark, StepState
-from hub.store.connection import Row
+from hub.store.connection import Connection, Row
+
+NO_SYSTEM = "no_system"
+"""Flag of a case with a step whose system is not there."""
 
 
 def advance(work: Casework) -> None:
@@ -36,7 +39,9 @@ def _open_ready(work: Casework) -> None:
         return holds(expression, context)
 
     def wanted(start: routing.Start) -> bool:
-        return work.row["decision"] != "refused" or routing.serving(start.step)
+        if work.row["decision"] == "refused" and not routing.serving(start.step):
+            return False
+        return start.skip or _can_start(work, start.step)
 
     while starts := list(filter(wanted, routing.ready(work.item, work.standing(), condition))):
         for start in starts:
@@ -45,6 +50,27 @@ def _open_ready(work: Casework) -> None:
             else:
                 open_step(work, start.step)
         context = None
+
+
+def _can_start(work: Casework, step: Step) -> bool:
+    """Not while its system is not there (a plugin that cannot be imported): the case waits, and the start that finds it goes on."""
+    if step.kind is StepKind.CENTRE:
+        return True
+    row = work.steps[step.id]
+    try:
+        work.city.operation(row["system"], row["operation"])
+    except NotReceivable:
+        work.flag(NO_SYSTEM, up=True)
+        return False
+    return True
+
+
+def resume(connection: Connection, city: City, case_no: str, at: int) -> None:
+    """A case that waited for a system: go on, as far as it is there now."""
+    work = Casework.load(connection, city, case_no, at, "hub")
+    work.flag(NO_SYSTEM, up=False)
+    advance(work)
+    work.save()
 
 
 def open_step(work: Casework, step: Step) -> None:

@@ -26,6 +26,8 @@ _RESTED = (
     " UNION ALL SELECT r.recorded_at AS at FROM reply r WHERE r.region = d.region AND r.system = d.system AND r.delivery = d.id"
     ") s), d.created_at)"
 )
+_IN_DOUBT = frozenset({"unknown", "dead"})
+
 _CODE = "CASE WHEN d.error_code LIKE 'enquiry:%' THEN 'enquiry' ELSE d.error_code END"
 """Without how often it was asked."""
 
@@ -91,6 +93,8 @@ def _where(region: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
         "c.item": wanted.items,
     }
     conditions = ["d.region = :region", *(among(column, values) for column, values in columns.items() if values)]
+    if wanted.states and wanted.states <= _IN_DOUBT:
+        conditions.append("d.state IN ('unknown', 'dead')")  # literally so: else their partial index is not used
     if wanted.centres:
         three = ("c.receiving_centre", "c.accepting_centre", "c.paper_holder")
         conditions.append(f"({' OR '.join(among(column, wanted.centres) for column in three)})")

@@ -52,3 +52,15 @@ def test_every_setting_is_on_the_page_about_running_the_hub_and_no_other() -> No
     table = (CHECKOUT / "docs/running.md").read_text(encoding="utf-8").split("| key | means |")[1]
     cells = [line.split("|")[1] for line in table.splitlines()[2:] if line.count("|") > 1]
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(Settings.model_fields)
+
+
+def test_every_test_that_the_index_names_exists() -> None:
+    index = (CHECKOUT / "docs/tests.md").read_text("utf-8")
+    named = re.findall(r"`((?:unit|integration|acceptance|system|departments|browser)/\w+\.py)(?:::(\w+))?`", index)
+    assert len(named) > 50
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not (path := CHECKOUT / "tests" / file).exists() or (test and f"def {test}(" not in path.read_text("utf-8"))
+    ]
+    assert not missing
