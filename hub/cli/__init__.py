@@ -19,6 +19,7 @@ from hub.cli import (
     files,
     init,
     journal,
+    keys,
     lanes,
     migrate,
     plugins,
@@ -36,6 +37,7 @@ REFUSED = 2
 _GROUPS = {
     "cases": cases.app,
     "catalogue": catalogue.app,
+    "keys": keys.app,
     "clients": clients.app,
     "users": users.app,
     "plugins": plugins.app,

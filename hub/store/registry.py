@@ -105,3 +105,10 @@ def set_ring(connection: Connection, region: str, purpose: str, wrapped: bytes) 
         " ON CONFLICT (region, purpose) DO UPDATE SET sealed_key = :wrapped",
         {"region": region, "purpose": purpose, "wrapped": wrapped},
     )
+
+
+def drop_ring(connection: Connection, region: str, purpose: str) -> None:
+    """Forget a key of the ring."""
+    connection.run(
+        "DELETE FROM key_ring WHERE region = :region AND purpose = :purpose", {"region": region, "purpose": purpose}
+    )
