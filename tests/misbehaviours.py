@@ -1,5 +1,7 @@
 """The table of misbehaviours, ``tests/misbehaviours.toml``: its rows, and what a department that speaks HTTP does by one.
 
+    python -m tests.misbehaviours > docs/misbehaviours.md      after a change of the table
+
 A row says what the department does (``inject``) and how the delivery ends (``ends``). ``protocol`` names the runner: the two of
 ``http_misbehaviours.py`` are ``rest`` and ``soap``; for the others ``inject`` has a shape of their own.
 """
@@ -7,6 +9,7 @@ A row says what the department does (``inject``) and how the delivery ends (``en
 import gzip
 import json
 import re
+import sys
 import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
@@ -151,3 +154,52 @@ def answer_of(step: Mapping[str, Any], protocol: str, delivery_id: str) -> bytes
             assert other == "none", other
     whole = "\r\n".join(lines).encode() + b"\r\n\r\n" + content
     return whole[: len(whole) - step.get("cut", 0)]
+
+
+_HEADINGS = {"rest": "REST", "soap": "SOAP", "file_drop": "Files"}
+_HEAD = """# What departments do wrong
+
+Every row of this page drives a test, against a running hub and a department that does just that. No row ends in a success that nobody proved, none is sent twice
+without being marked, and none keeps another department's deliveries waiting. What a code means, and how to declare a channel, is told in the pages on
+[REST](reference/rest.md), [SOAP](reference/soap.md) and [files](reference/file_drop.md).
+
+| the delivery ends | and then |
+|---|---|
+| `done`, `returned` | it is settled, perhaps after another try or an enquiry |
+| `waiting` | the answer comes later; if it does not, it is overdue and somebody asks |
+| `due` | it is tried again by itself |
+| `unknown` | the department may have acted: it is enquired, or a person finds out |
+| `dead` | the message, or the channel's table, has to be put right by a person |
+| `held` | our credentials are refused: the lane stands until staff have seen to it |
+
+The page is written from `tests/misbehaviours.toml`.
+"""
+
+
+def page() -> str:
+    """The page of the manual."""
+    lines = [_HEAD]
+    for protocol, heading in _HEADINGS.items():
+        rows = of(protocol)
+        if rows:
+            lines += [
+                f"## {heading}",
+                "",
+                "| the department | the delivery ends | the first try | code |",
+                "|---|---|---|---|",
+            ]
+            lines += [
+                f"| {case.does.replace('|', '&#124;')} | `{case.ends.state}`{_tries(case)} | {case.ends.attempt} |"
+                f" {f'`{case.ends.code}`' if case.ends.code else ''} |"
+                for case in rows
+            ]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _tries(case: Case) -> str:
+    return f" after {case.ends.attempts} tries" if case.ends.attempts > 1 else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

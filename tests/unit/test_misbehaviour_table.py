@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections import Counter
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from tests.misbehaviours import Case, answer_of, injected, table
+from tests.misbehaviours import Case, answer_of, injected, page, table
 
 CASES = table()
 NIL = UUID(int=0)
@@ -42,3 +43,9 @@ def test_there_are_as_many_rows_as_were_promised(protocol: str, least: int) -> N
 
 def test_the_whole_table_has_at_least_150_rows() -> None:
     assert len(CASES) >= 150
+
+
+def test_the_page_of_the_manual_is_the_table() -> None:
+    shown = (Path(__file__).parents[2] / "docs" / "misbehaviours.md").read_text(encoding="utf-8")
+    assert shown == page(), "write it anew: python -m tests.misbehaviours > docs/misbehaviours.md"
+    assert {case.protocol for case in CASES} <= {"rest", "soap", "file_drop"}
