@@ -41,6 +41,7 @@ departments: $(TOX) ## departments whose software is not ours: SOAP by PHP (need
 	$(BIN)/tox run -e departments
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
+	$(BIN)/python bench/soap_calls.py
 	$(BIN)/python bench/run.py
 
 stress: $(TOX) ## outages, flapping, floods and restarts with 10000 deliveries (STRESS=n), in virtual time; the result goes to docs/results
