@@ -6,6 +6,7 @@ replies come by callback, ``collect`` where they lie behind a ``poll.path``.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -13,9 +14,9 @@ import orjson
 from pydantic import Field
 
 from adapters.http_client import open_place
-from adapters.rest_answers import WireOperation, check_echo, next_poll, parsed, settled, wire_operations
+from adapters.rest_answers import WireOperation, check_echo, parsed, poll_times, settled, wire_operations
 from adapters.rest_calls import Calls
-from adapters.rest_replies import CallbackDoor, ResultList
+from adapters.rest_replies import CallbackDoor, result_list
 from adapters.rest_table import AuthKind, RestTable, Verdict, verdict_of
 from adapters.strict_tables import Strict
 from contracts.delivery import AwaitingReply, Delivery, Inbound, Lookup, NotFound, Outcome, Received, Reply
@@ -54,6 +55,7 @@ class RestGateway:
         self._table = table
         self._operations = operations
         self._runtime = runtime
+        self._polls = poll_times(table)
         self._calls = Calls(table, settings.url, runtime, http)
         # A capability is an attribute that exists only where the table declares it: that is how the hub detects it.
         if table.enquire_path is not None:
@@ -61,7 +63,7 @@ class RestGateway:
         if table.later_replies == "callback":
             self.receive = CallbackDoor(system, table, operations, runtime).receive
         if table.later_replies == "poll" and table.poll is not None and table.poll.path is not None:
-            self.collect = ResultList(system, table, table.poll, operations, self._calls, runtime).collect
+            self.collect = result_list(system, table, table.poll, operations, self._calls, runtime).collect
 
     def prepare(self, delivery: Delivery, /) -> bytes:
         """Canonical JSON (sorted names) in the channel's encoding. Raises PermanentError."""
@@ -121,20 +123,17 @@ class RestGateway:
             raise self._rejection(found, delivery, answer)
         read = parsed(answer.body, self._table.encoding)
         check_echo(self._table, read, answer.headers, delivery.id)
-        outcome = settled(
-            self._system,
-            found,
-            read,
-            accepted=answer.status == 202,
-            next_poll_at=next_poll(self._table, self._runtime.now()),
-        )
+        outcome = settled(self._system, found, read, accepted=answer.status == 202)
         if isinstance(outcome, DeliveryError):
             raise outcome
-        if isinstance(outcome, AwaitingReply) and self._table.reference.place == "connection":
+        if not isinstance(outcome, AwaitingReply):
+            return outcome
+        if self._table.reference.place == "connection":
             raise OutcomeUnknownError(
                 "not_at_once", "a later answer could not be matched: this channel knows no reference"
             )
-        return outcome
+        at = self._polls.following(delivery.id, self._runtime.now()) if self._polls is not None else None
+        return replace(outcome, next_poll_at=at)
 
     def _rejection(self, found: WireOperation, delivery: Delivery, answer: HttpAnswer) -> DeliveryError:
         """The status decides; a permanent one may carry the department's own code, which says more (a duplicate, for one)."""
@@ -144,7 +143,7 @@ class RestGateway:
         try:
             read = parsed(answer.body, self._table.encoding)
             check_echo(self._table, read, answer.headers, delivery.id)
-            said = settled(self._system, found, read, accepted=False, next_poll_at=None)
+            said = settled(self._system, found, read, accepted=False)
         except OutcomeUnknownError:
             return error
         return said if isinstance(said, PermanentError) else error

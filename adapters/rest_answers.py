@@ -9,13 +9,14 @@ An answer is one object with the channel's echo field (our delivery id), the sys
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
 
 from adapters.field_map import FieldMap, as_code, field_map, outcome_of
-from adapters.rest_table import RestTable, RestWire
+from adapters.polling import PollTimes
+from adapters.rest_table import Poll, RestTable, RestWire
 from contracts.catalogue import Answers, Operation
 from contracts.delivery import AwaitingReply, Outcome, Reply
 from contracts.errors import DeliveryError, OutcomeUnknownError
@@ -87,12 +88,7 @@ def check_echo(
 
 
 def settled(
-    system: SystemFile,
-    found: WireOperation,
-    answer: Mapping[str, JsonValue],
-    *,
-    accepted: bool,
-    next_poll_at: datetime | None,
+    system: SystemFile, found: WireOperation, answer: Mapping[str, JsonValue], *, accepted: bool
 ) -> Outcome | DeliveryError:
     """What the answer says; ``accepted``: its status was 202. Raises OutcomeUnknownError when it says nothing we know."""
     code = answer.get(system.result_field)
@@ -101,7 +97,7 @@ def settled(
         code == "ACCEPTED" and code not in codes
     )
     if said_accepted:
-        return AwaitingReply(department_ref=as_code(answer.get("department_ref")), next_poll_at=next_poll_at)
+        return AwaitingReply(department_ref=as_code(answer.get("department_ref")))
     if isinstance(code, bool) or not isinstance(code, str | int):
         raise OutcomeUnknownError("result_missing", f"the answer carries no {system.result_field}")
     wanted = answer.get("wanted")
@@ -133,7 +129,7 @@ def later_reply(
     found = next(iter(operations.values())) if key is None and len(operations) == 1 else operations.get(str(key))
     if found is None:
         raise OutcomeUnknownError("unknown_operation", "the reply does not name an operation of this system")
-    outcome = settled(system, found, answer, accepted=False, next_poll_at=None)
+    outcome = settled(system, found, answer, accepted=False)
     if isinstance(outcome, OutcomeUnknownError):
         raise outcome
     return Reply(delivery_id=delivery_id, outcome=outcome, happened_at=_when(answer.get("happened_at"), now))
@@ -147,8 +143,9 @@ def _when(text: JsonValue, now: datetime) -> datetime:
     return at if at.tzinfo else now
 
 
-def next_poll(table: RestTable, now: datetime) -> datetime | None:
-    """When to enquire about an accepted delivery; None where a callback or a list of results brings the answer."""
+def poll_times(table: RestTable) -> PollTimes | None:
+    """When to enquire about accepted deliveries; None where a callback or a list of results brings the answer."""
     if table.later_replies == "callback" or (table.poll and table.poll.path) or table.enquire_path is None:
         return None
-    return now + timedelta(seconds=table.poll.every_seconds if table.poll else 600.0)
+    poll = table.poll or Poll()
+    return PollTimes(poll.every_seconds, poll.longest_seconds)

@@ -1,8 +1,7 @@
 """Later answers of a REST department: the callback it makes, and the list of results it keeps."""
 
-import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import orjson
@@ -11,13 +10,12 @@ from pydantic import JsonValue
 from adapters.rest_answers import WireOperation, later_reply, parsed
 from adapters.rest_calls import Calls
 from adapters.rest_table import AnswerForm, Callback, Poll, RestTable
+from adapters.result_pages import ResultPages
 from adapters.signature import ForgedError, Verifier
 from contracts.delivery import Answer, Inbound, Received, Reply
 from contracts.errors import DeliveryError, InboundRefused, OutcomeUnknownError
 from contracts.plugin import Runtime
 from contracts.site import SystemFile
-
-log = logging.getLogger(__name__)
 
 
 class CallbackDoor:
@@ -62,59 +60,31 @@ def _answer(form: AnswerForm) -> Answer:
     return Answer(status=form.status, body=body, content_type=form.content_type)
 
 
-class ResultList:
-    """Reads pages of results behind a cursor, which moves only when the page before it is committed.
+def result_list(
+    system: SystemFile,
+    table: RestTable,
+    poll: Poll,
+    operations: Mapping[str, WireOperation],
+    calls: Calls,
+    runtime: Runtime,
+) -> ResultPages[JsonValue]:
+    """The list of results behind ``poll.path``.
 
-        GET <poll.path>?limit=200&since=<cursor>  ->  {"results": [{...}, ...], "next": "<cursor>"}
-
-    The cursor is not kept over a restart: the department lists again what it still has, and a reply is stored once anyway.
+    GET <poll.path>?limit=200&since=<cursor>  ->  {"results": [{...}, ...], "next": "<cursor>"}
     """
 
-    def __init__(
-        self,
-        system: SystemFile,
-        table: RestTable,
-        poll: Poll,
-        operations: Mapping[str, WireOperation],
-        calls: Calls,
-        runtime: Runtime,
-    ) -> None:
-        """``poll`` has a path."""
-        self._system = system
-        self._table = table
-        self._poll = poll
-        self._operations = operations
-        self._calls = calls
-        self._runtime = runtime
-        self._cursor: str | None = None
-
-    async def collect(self) -> AsyncIterator[Sequence[Reply]]:
-        """One sequence a page, until the department has no more. Raises DeliveryError."""
-        while True:
-            entries, following = await self._page()
-            if entries:
-                yield [reply for entry in entries if (reply := self._listed(entry)) is not None]
-            if following is None or following == self._cursor:
-                return
-            self._cursor = following
-            if len(entries) < self._poll.page_size:
-                return
-
-    async def _page(self) -> tuple[list[JsonValue], str | None]:
-        query = {"limit": str(self._poll.page_size), **({self._poll.cursor: self._cursor} if self._cursor else {})}
-        answer = await self._calls.call("GET", f"{self._poll.path}?{urlencode(query)}")
+    async def page(cursor: str | None) -> tuple[list[JsonValue], str | None]:
+        query = {"limit": str(poll.page_size), **({poll.cursor: cursor} if cursor else {})}
+        answer = await calls.call("GET", f"{poll.path}?{urlencode(query)}")
         if answer.status != 200:
-            raise self._calls.error_of(answer)
-        page = parsed(answer.body, self._table.encoding)
-        entries, following = page.get("results"), page.get("next")
+            raise calls.error_of(answer)
+        said = parsed(answer.body, table.encoding)
+        entries, following = said.get("results"), said.get("next")
         if not isinstance(entries, list):
             raise OutcomeUnknownError("unreadable_answer", "the list of results has no results")
         return entries, following if isinstance(following, str) else None
 
-    def _listed(self, entry: JsonValue) -> Reply | None:
-        """An unreadable entry must not hold back the others: its delivery stays waiting, grows overdue and is enquired."""
-        try:
-            return later_reply(self._system, self._table, self._operations, entry, self._runtime.now())
-        except OutcomeUnknownError as error:
-            log.warning("an entry of the results of %s was left out: %s", self._system.key, error.code)
-            return None
+    def reply(entry: JsonValue) -> Reply:
+        return later_reply(system, table, operations, entry, runtime.now())
+
+    return ResultPages(system.key, poll.page_size, page, reply)

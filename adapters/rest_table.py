@@ -89,9 +89,11 @@ class Timeouts(Strict):
 
 
 class Poll(Strict):
-    """How later answers are fetched: ``path`` lists many behind a cursor; without it each delivery is enquired."""
+    """How later answers are fetched: ``path`` lists many behind a cursor; without it each delivery is enquired, first after
+    ``every_seconds`` and then at intervals that double up to ``longest_seconds`` (eight times the first if nothing is said)."""
 
     every_seconds: float = Field(default=600.0, gt=0)
+    longest_seconds: float | None = Field(default=None, gt=0)
     path: Path | None = None
     cursor: str = "since"
     page_size: int = Field(default=200, ge=1, le=10_000)

@@ -6,6 +6,7 @@ answers lie behind a ``poll.operation``.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,16 +15,24 @@ from uuid import UUID
 from pydantic import Field
 
 from adapters.http_client import open_place
-from adapters.soap_answers import SoapOperation, answer_of, check_echo, fault_error, next_poll, settled, soap_operations
+from adapters.soap_answers import (
+    SoapOperation,
+    answer_of,
+    check_echo,
+    fault_error,
+    poll_times,
+    settled,
+    soap_operations,
+)
 from adapters.soap_calls import Answer, SoapCalls
 from adapters.soap_checks import checked_port
 from adapters.soap_envelope import Fault
-from adapters.soap_results import ResultPages
+from adapters.soap_results import result_pages
 from adapters.soap_signature import Signer, signer
 from adapters.soap_table import SoapAuthKind, SoapTable
 from adapters.soap_wsdl import Port, bundle_of
 from adapters.strict_tables import Strict
-from contracts.delivery import Delivery, NotFound, Outcome, Reply
+from contracts.delivery import AwaitingReply, Delivery, NotFound, Outcome, Reply
 from contracts.errors import CredentialsError, DeliveryError, PermanentError, TemporaryError
 from contracts.plugin import Channel, Gateway, Http, Runtime, channel
 from contracts.site import ChannelFile, SystemFile
@@ -63,12 +72,13 @@ class SoapGateway:
         self._table = table
         self._operations = operations
         self._runtime = runtime
+        self._polls = poll_times(table)
         self._calls = SoapCalls(table, port, settings.url, settings.values, runtime, http, signs)
         # A capability is an attribute that exists only where the table declares it: that is how the hub detects it.
         if table.enquire_operation is not None:
             self.enquire = partial(self._enquire, table.enquire_operation)
         if table.later_replies == "poll" and table.poll is not None and table.poll.operation is not None:
-            self.collect = ResultPages(
+            self.collect = result_pages(
                 system, table, table.poll, table.poll.operation, operations, self._calls, runtime
             ).collect
 
@@ -116,7 +126,10 @@ class SoapGateway:
         if isinstance(answer, Fault):
             return fault_error(self._system, self._table, found, answer, delivery_id, message_id)
         check_echo(self._table, answer.fields, answer.relates_to, delivery_id, message_id)
-        return settled(self._system, self._table, found, answer.fields, next_poll(self._table, self._runtime.now()))
+        said = settled(self._system, self._table, found, answer.fields)
+        if isinstance(said, AwaitingReply) and self._polls is not None:
+            return replace(said, next_poll_at=self._polls.following(delivery_id, self._runtime.now()))
+        return said
 
     def _operation(self, delivery: Delivery) -> SoapOperation:
         found = self._operations.get(delivery.operation)

@@ -10,15 +10,16 @@ that a table has if it says nothing:
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
 
 from adapters.field_map import FieldMap, ValueForm, as_code, field_map, outcome_of
+from adapters.polling import PollTimes
 from adapters.rest_table import Verdict
 from adapters.soap_envelope import Fault, safe_code
-from adapters.soap_table import CompactDates, SoapTable, SoapWire, StringCutByBytes
+from adapters.soap_table import CompactDates, SoapPoll, SoapTable, SoapWire, StringCutByBytes
 from contracts.catalogue import Answers, Column, Operation, ReplyField
 from contracts.delivery import AwaitingReply, Lookup, NotFound, Outcome, Reply
 from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
@@ -93,7 +94,7 @@ def _as_id(text: JsonValue) -> UUID:
 
 
 def settled(
-    system: SystemFile, table: SoapTable, found: SoapOperation, answer: Fields, next_poll_at: datetime | None
+    system: SystemFile, table: SoapTable, found: SoapOperation, answer: Fields
 ) -> Outcome | NotFound | DeliveryError:
     """What the answer says. Raises OutcomeUnknownError when it says nothing we know."""
     code = answer.get(system.result_field)
@@ -105,7 +106,7 @@ def settled(
             raise OutcomeUnknownError(
                 "not_at_once", "a later answer could not be matched: this channel knows no reference"
             )
-        return AwaitingReply(department_ref=as_code(answer.get(names.department_ref)), next_poll_at=next_poll_at)
+        return AwaitingReply(department_ref=as_code(answer.get(names.department_ref)))
     if code == names.not_received:
         return NotFound(what=Lookup.NOT_RECEIVED)
     wanted = _text(answer.get(names.wanted))
@@ -242,7 +243,7 @@ def _said(
         return None
     try:
         check_echo(table, detail, fault.relates_to, delivery_id, message_id)
-        said = settled(system, table, found, detail, None)
+        said = settled(system, table, found, detail)
     except OutcomeUnknownError as error:
         return error if error.code == "echo_mismatch" else None
     if isinstance(said, OutcomeUnknownError):
@@ -266,7 +267,7 @@ def later_reply(
     candidates = [one for one in operations.values() if name is None or name in {one.wire.operation, one.operation.key}]
     if len(candidates) != 1:
         raise OutcomeUnknownError("unknown_operation", "the reply does not name an operation of this system")
-    outcome = settled(system, table, candidates[0], entry, None)
+    outcome = settled(system, table, candidates[0], entry)
     if isinstance(outcome, OutcomeUnknownError):
         raise outcome
     if isinstance(outcome, NotFound):
@@ -290,11 +291,12 @@ def rows_of(answer: Fields, table: SoapTable) -> Sequence[Fields]:
     return [row for row in _entries(answer[names], {table.echo}) if isinstance(row, dict)]
 
 
-def next_poll(table: SoapTable, now: datetime) -> datetime | None:
-    """When to enquire about an accepted delivery; None where a list of results brings the answer."""
+def poll_times(table: SoapTable) -> PollTimes | None:
+    """When to enquire about accepted deliveries; None where a list of results brings the answer."""
     if (table.poll and table.poll.operation) or table.enquire_operation is None:
         return None
-    return now + timedelta(seconds=table.poll.every_seconds if table.poll else 600.0)
+    poll = table.poll or SoapPoll()
+    return PollTimes(poll.every_seconds, poll.longest_seconds)
 
 
 def answer_of(outcome: Outcome | NotFound | DeliveryError) -> Outcome:

@@ -90,6 +90,7 @@ class SoapPoll(Strict):
     """
 
     every_seconds: float = Field(default=600.0, gt=0)
+    longest_seconds: float | None = Field(default=None, gt=0)
     operation: Name | None = None
     page_size: int = Field(default=200, ge=1, le=10_000)
     since: Name = "QSBH"

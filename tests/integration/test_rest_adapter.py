@@ -292,9 +292,9 @@ async def test_a_polled_channel_says_when_to_ask() -> None:
         gateway(table, department.url, world) as open_,
     ):
         sent = delivery("later")
-        waiting = AwaitingReply(next_poll_at=world.at + timedelta(seconds=120))
-        assert await open_.deliver(sent) == waiting
-        assert await open_.enquire(sent) == waiting
+        # Again after two minutes, and then after four.
+        assert await open_.deliver(sent) == AwaitingReply(next_poll_at=world.at + timedelta(seconds=120))
+        assert await open_.enquire(sent) == AwaitingReply(next_poll_at=world.at + timedelta(seconds=240))
         await asyncio.sleep(0.06)
         assert isinstance(await open_.enquire(sent), Completed)
 

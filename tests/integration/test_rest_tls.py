@@ -1,6 +1,7 @@
 """TLS: who the department is, who we are, and a lane that is held when the two do not agree."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -104,6 +105,32 @@ async def deliver(settings: dict[str, str], *, key: str | None = None) -> object
 async def test_a_department_with_a_certificate_of_a_known_authority_is_trusted(authority: Authority) -> None:
     async with department(*authority.issue("server")) as url:
         assert isinstance(await deliver({"url": url, "ca_file": authority.ca_file}), Completed)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+async def test_a_department_that_speaks_an_old_tls_gets_nothing(authority: Authority) -> None:
+    certificate, key = authority.issue("server")
+    arrived: list[bytes] = []
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    key_file = Path(certificate).with_suffix(".key")
+    key_file.write_text(key)
+    context.load_cert_chain(certificate, key_file)
+
+    def take(server: socket.socket) -> None:
+        plain, _ = server.accept()
+        with contextlib.suppress(ssl.SSLError), context.wrap_socket(plain, server_side=True) as secured:
+            arrived.append(secured.recv(100))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taking = asyncio.create_task(asyncio.to_thread(take, server))
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(CredentialsError, match="tls_refused"):
+            await deliver({"url": url, "ca_file": authority.ca_file})
+        await taking
+    assert arrived == []
 
 
 @pytest.mark.parametrize("trouble", ["unknown authority", "another host", "expired"])

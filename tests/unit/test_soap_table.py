@@ -249,7 +249,7 @@ def test_a_field_of_an_answer_has_the_shape_of_its_type(name: str) -> None:
     columns = [{"name": "a", "type": "int"}] if kind in {"table", "object"} else []
     of = system([operation(reply=[{"name": "f", "type": kind, "columns": columns}])])
     table = table_of(of)
-    outcome = settled(of, table, soap_operations(of, table)["now"], {"JGDM": "1", "f": value}, None)
+    outcome = settled(of, table, soap_operations(of, table)["now"], {"JGDM": "1", "f": value})
     assert isinstance(outcome, Completed)
     assert outcome.fields == ({} if expected is None else {"f": expected})
 
@@ -258,4 +258,4 @@ def test_a_field_of_an_answer_has_the_shape_of_its_type(name: str) -> None:
 def test_a_table_that_is_none_is_unreadable(value: JsonValue) -> None:
     of = system([operation(reply=[{"name": "f", "type": "table", "columns": [{"name": "a", "type": "int"}]}])])
     with pytest.raises(OutcomeUnknownError, match="bad_reply_field"):
-        settled(of, table_of(of), soap_operations(of, table_of(of))["now"], {"JGDM": "1", "f": value}, None)
+        settled(of, table_of(of), soap_operations(of, table_of(of))["now"], {"JGDM": "1", "f": value})

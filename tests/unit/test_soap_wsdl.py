@@ -12,6 +12,7 @@ from lxml import etree
 from adapters import soap
 from adapters.soap_wsdl import Bundle, WsdlError, bundle_of, declared, read_port
 from adapters.soap_xml import tree
+from contracts.errors import OutcomeUnknownError
 from tests.soap_world import IN_STRING, STYLES, operation, system, table_of, vendored
 
 PLAIN = system()
@@ -231,3 +232,18 @@ def test_the_action_of_addressing_is_that_of_the_wsdl_or_made_from_it(folder: Pa
     )
     port = read_port(bundle_of(folder, "wsdl/XX-test.wsdl"), table_of(PLAIN))
     assert port.wsa_action("Now") == "urn:act"
+
+
+def test_a_bare_message_has_the_name_of_its_element_and_not_of_its_operation(folder: Path) -> None:
+    edit(folder, '<xsd:element name="Now">', '<xsd:element name="NowQuestion">')
+    edit(folder, '<xsd:element name="NowResponse">', '<xsd:element name="NowAnswer">')
+    edit(folder, 'element="tns:Now"', 'element="tns:NowQuestion"')
+    edit(folder, 'element="tns:NowResponse"', 'element="tns:NowAnswer"')
+    port = read_port(bundle_of(folder, "wsdl/XX-test.wsdl"), table_of(PLAIN))
+    body = etree.Element("{http://schemas.xmlsoap.org/soap/envelope/}Body")
+    port.request("Now", {"LSH": "1", "XM": "样例"}, body)
+    assert body[0].tag == "{urn:sample-city:xx-test}NowQuestion"
+    port.reply("Now", {"LSH": "1", "JGDM": "1"}, body)
+    assert port.read_reply("Now", body[1]) == {"LSH": "1", "JGDM": "1"}
+    with pytest.raises(OutcomeUnknownError, match="wrong_answer"):
+        port.read_reply("Now", body[0])
