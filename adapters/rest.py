@@ -116,6 +116,8 @@ class RestGateway:
             headers[self._table.reference.name] = str(delivery.id)
         if delivery.possible_duplicate:
             headers["X-Possible-Duplicate"] = "true"
+        if delivery.traceparent is not None:
+            headers["traceparent"] = delivery.traceparent
         return headers
 
     def _outcome(self, found: WireOperation, delivery: Delivery, answer: HttpAnswer) -> Outcome:

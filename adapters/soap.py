@@ -97,6 +97,8 @@ class SoapGateway:
         if self._runtime.now() >= delivery.send_before:
             raise TemporaryError("send_before_passed", "the time for this try has passed before it began")
         extra = {"X-Possible-Duplicate": "true"} if delivery.possible_duplicate else {}
+        if delivery.traceparent is not None:
+            extra["traceparent"] = delivery.traceparent
         answer = await self._calls.call(found.wire.operation, message, extra)
         return answer_of(self._said(found, delivery.id, delivery.id, answer))
 

@@ -45,6 +45,7 @@ class Delivery:
 
     ``subject``: ordinal of a row where the operation repeats over a table, else None.
     ``attempt``: 1 for the first try. ``possible_duplicate``: an earlier try may have arrived.
+    ``traceparent``: W3C Trace Context of this try, for a protocol that has a place for it.
     ``payload``: what ``Preparing.prepare`` returned for this round and channel, stored before the first try.
     """
 
@@ -66,6 +67,7 @@ class Delivery:
     fields: Fields
     materials: Sequence[Document] = ()
     payload: bytes | None = None
+    traceparent: str | None = None
 
 
 @record

@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -35,6 +36,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uf
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _REQUIRED = ("specversion", "id", "source", "type")
 _KNOWN = frozenset({"id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema"})
+_TRACING = frozenset({"traceparent", "tracestate"})
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
 
@@ -57,23 +59,31 @@ class WrongMediaType(OnedoorError):
 
 @record
 class Message:
-    """An envelope as it arrived. ``canonical`` is what its digest is made of; ``pointer`` is where in the body the data stand."""
+    """An envelope as it arrived. ``canonical`` is what its digest is made of; ``pointer`` is where in the body the data stand.
+
+    ``traceparent``: as the message, or else the request that brought it, names it; no part of the content.
+    """
 
     envelope: Envelope
     canonical: bytes
     pointer: str
+    traceparent: str | None = None
 
 
 def read_message(content_type: str, headers: Iterable[tuple[str, str]], body: bytes) -> Message:
     """One message from an HTTP request, whichever mode it came in. Raises BadMessage, WrongMediaType.
 
-    ``headers``: all of them in any case; only ``ce-`` ones are read. ``content_type``: the whole header value.
+    ``headers``: all of them in any case; only ``ce-`` ones and ``traceparent`` are read. ``content_type``: the whole header value.
     """
     media_type = media_type_of(content_type)
+    given = list(headers)
+    of_request = next((value for name, value in given if name.lower() == "traceparent"), None)
     if media_type == STRUCTURED:
-        return read_structured(body)
+        message = read_structured(body)
+        return message if message.traceparent else replace(message, traceparent=of_request)
     if media_type == JSON:
-        return _read_binary(headers, body)
+        message = _read_binary(given, body)
+        return message if message.traceparent else replace(message, traceparent=of_request)
     raise WrongMediaType(f"send {STRUCTURED} (structured mode) or {JSON} with ce- headers (binary mode)")
 
 
@@ -141,7 +151,12 @@ def _message(attributes: dict[str, str], data: Any, data_pointer: str) -> Messag
         extensions={name: value for name, value in attributes.items() if name not in _KNOWN},
         data=data,
     )
-    return Message(envelope=envelope, canonical=_canonical(attributes, data), pointer=data_pointer)
+    return Message(
+        envelope=envelope,
+        canonical=_canonical(attributes, data),
+        pointer=data_pointer,
+        traceparent=attributes.get("traceparent"),
+    )
 
 
 def message_of(envelope: Envelope) -> Message:
@@ -220,9 +235,13 @@ def parse_json(body: bytes) -> Any:
 
 
 def _canonical(attributes: Mapping[str, str], data: Any) -> bytes:
-    """The one form of a message: keys sorted, no spaces, UTF-8. Raises BadMessage when it is nested too deeply."""
+    """The one form of a message: keys sorted, no spaces, UTF-8. Raises BadMessage when it is nested too deeply.
+
+    The attributes of distributed tracing are left out: the same message sent again belongs to another request.
+    """
+    told = {name: value for name, value in attributes.items() if name not in _TRACING}
     try:
-        return orjson.dumps({"attributes": attributes, "data": data}, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps({"attributes": told, "data": data}, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
         raise BadMessage("the data are nested too deeply") from error
 

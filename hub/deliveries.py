@@ -9,10 +9,11 @@ import orjson
 from contracts.delivery import Delivery, Document
 from hub.city import City, moment
 from hub.store.connection import Row
+from hub.traces import traceparent
 
 
 def delivery_of(city: City, row: Row, content: Mapping[str, Any], payload: bytes | None = None) -> Delivery:
-    """``row``: a delivery with ``item``, ``item_version`` and ``accepting_centre`` of its case. ``content``: fields and materials."""
+    """``row``: a delivery with ``item``, ``item_version``, ``accepting_centre`` and ``trace_id`` of its case. ``content``: fields and materials."""
     return Delivery(
         id=UUID(row["id"]),
         system=row["system"],
@@ -32,6 +33,7 @@ def delivery_of(city: City, row: Row, content: Mapping[str, Any], payload: bytes
         fields=content["fields"],
         materials=tuple(_document(city, material) for material in content["materials"]),
         payload=payload,
+        traceparent=traceparent(row["trace_id"], row["id"], row["attempts"] + 1),
     )
 
 

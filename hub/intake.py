@@ -12,7 +12,7 @@ from contracts.api import BadField
 from contracts.catalogue import Item
 from contracts.envelope import CASE_TYPE, EVENT_TYPE, CaseApplication, CaseEvent, CaseEventKind, MaterialRef
 from contracts.errors import OnedoorError
-from hub import form_check, results
+from hub import form_check, results, traces
 from hub.city import NotReceivable, milliseconds
 from hub.clients import Client, Forbidden, Right
 from hub.cloud_events import BadData, Message, read_data
@@ -57,6 +57,7 @@ async def submit(hub: "Hub", client: Client, message: Message) -> Change:
         message_id=envelope.id,
         digest=digest,
         client=client.id,
+        trace=traces.trace_id(message.traceparent),
     )
     return await hub.commit("receive", lambda connection: results.receive(connection, hub.city, new, at))
 

@@ -15,9 +15,7 @@ from hub.results.steps import NO_SYSTEM, resume
 from hub.states import BatchState, DeliveryState, Machine
 from hub.store.connection import Connection, Row
 
-_COLUMNS = (
-    "d.*, c.sealed_key, c.item, c.item_version, c.receiving_centre, c.accepting_centre, p.sealed_body AS sealed_payload"
-)
+_COLUMNS = "d.*, c.sealed_key, c.item, c.item_version, c.receiving_centre, c.accepting_centre, c.trace_id, p.sealed_body AS sealed_payload"
 _TABLES = (
     "delivery d JOIN case_file c ON c.region = d.region AND c.case_no = d.case_no"
     " LEFT JOIN payload p ON p.region = d.region AND p.delivery = d.id AND p.situation = :situation"

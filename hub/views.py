@@ -44,6 +44,7 @@ def case_view(connection: Connection, region: str, keys: Keys, client: Client, c
         receiving_centre=row["receiving_centre"],
         accepting_centre=row["accepting_centre"],
         paper_holder=row["paper_holder"],
+        trace_id=row["trace_id"],
         steps=tuple(_step(step, key) for step in reading.steps(connection, region, case_no)),
         deliveries=tuple(
             _delivery(one, tuple(tries[one["id"]])) for one in reading.deliveries(connection, region, case_no)

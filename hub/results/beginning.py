@@ -119,7 +119,7 @@ def go_at_once(work: "Casework", row: Row, content: Mapping[str, Any]) -> None:
     if lane is None or row["supersedes"] is not None or not lane.has_room():
         return  # a later round waits in the outbox until the earlier one has come to rest
     claim = {**row, "fence": 1, "sealed_key": work.row["sealed_key"]}
-    of_case = {name: work.row[name] for name in ("item", "item_version", "accepting_centre")}
+    of_case = {name: work.row[name] for name in ("item", "item_version", "accepting_centre", "trace_id")}
     place = lane.take_place(delivery_of(work.city, {**claim, **of_case}, content))
     if place is None:
         return

@@ -30,6 +30,7 @@ class NewCase:
     message_id: str
     digest: str
     client: str
+    trace: str | None = None
 
 
 def known(connection: Connection, city: City, source: str, message_id: str, digest: str) -> Row | None:
@@ -80,6 +81,7 @@ def _new_case(connection: Connection, city: City, new: NewCase, at: int) -> Case
         "decision": None,
         "source": new.source,
         "client": new.client,
+        "trace_id": new.trace,
         "channel": application.channel,
         "applicant_type": new.item.applicant_type,
         "receiving_centre": application.receiving_centre,

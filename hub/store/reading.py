@@ -191,7 +191,7 @@ def delivery_row(connection: Connection, region: str, delivery: str) -> Row | No
     """A delivery as a gateway needs it: with item, accepting centre and key of its case, and the situation of its last
     attempt; without its stored payload."""
     return connection.row(
-        "SELECT delivery.*, case_file.item, case_file.item_version, case_file.accepting_centre, case_file.sealed_key,"
+        "SELECT delivery.*, case_file.item, case_file.item_version, case_file.accepting_centre, case_file.trace_id, case_file.sealed_key,"
         " (SELECT situation FROM attempt WHERE attempt.region = delivery.region AND attempt.delivery = delivery.id"
         " AND attempt.number = delivery.attempts) AS reached FROM delivery JOIN case_file ON case_file.region = delivery.region AND case_file.case_no = delivery.case_no"
         " WHERE delivery.region = :region AND delivery.id = :id",

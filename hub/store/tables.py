@@ -99,7 +99,10 @@ class Inbox(SQLModel, table=True):
 
 
 class CaseFile(SQLModel, table=True):
-    """A case 办件. ``sealed_data`` holds applicant, agent, form and materials; ``sealed_key`` the case key, wrapped."""
+    """A case 办件. ``sealed_data`` holds applicant, agent, form and materials; ``sealed_key`` the case key, wrapped.
+
+    ``trace_id``: W3C Trace Context, of the message that brought it or drawn at random.
+    """
 
     __tablename__ = "case_file"
     region: str = Field(primary_key=True)
@@ -127,6 +130,7 @@ class CaseFile(SQLModel, table=True):
     changed_at: int = Field(sa_column=_time())
     sealed_key: bytes = Field(sa_column=_bytes())
     sealed_data: bytes = Field(sa_column=_bytes())
+    trace_id: str | None = None
     __table_args__ = (
         Index("case_file_by_status", "region", "status", "changed_at"),
         _partial("case_file_without_date", "region", "case_no", where="due_open"),

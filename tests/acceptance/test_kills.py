@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("KILLS_SEED", "1"))
 
 ITEMS = ("DA001", "DA002", "JY004", "JY004", "MZ004", "MZ006", "MZ012", "WJ002", "WJ003", "WJ004")
-CASES_A_LIFE = 3
+CASES_A_LIFE = int(os.environ.get("KILLS_CASES", "3"))
 SECONDS_TO_LIVE = (0.8, 3.0)
 """Start-up takes a good second: some die on the way."""
 
