@@ -152,7 +152,7 @@ class CaseView:
     receiving_centre: str
     accepting_centre: str
     paper_holder: str
-    trace_id: str | None
+    trace_id: str | None = None
     steps: tuple[StepView, ...]
     deliveries: tuple[DeliveryView, ...]
     tasks: tuple[TaskView, ...]
