@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 TOX := $(VENV)/.tox-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint system departments bench kills power-cuts mutations stress clean
+.PHONY: help demo serve test lint system departments bench kills power-cuts mutations stress restart clean
 
 help: ## show this list
 	@echo "Onedoor: what make can do here"
@@ -43,6 +43,9 @@ departments: $(TOX) ## departments whose software is not ours: SOAP by PHP (need
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/soap_calls.py
 	$(BIN)/python bench/run.py
+
+restart: $(INSTALLED) ## how long a hub that was killed needs to resume its first delivery, with a queue before it
+	PYTHONPATH=. $(BIN)/python -m bench.restart
 
 stress: $(TOX) ## outages, flapping, floods and restarts with 10000 deliveries (STRESS=n), in virtual time; the result goes to docs/results
 	$(BIN)/tox run -e stress

@@ -34,8 +34,9 @@ from hub.clock import calendar
 from hub.core import Core, Readers
 from hub.forms import Stage, compile_form
 from hub.keys import Keys, read_key
-from hub.lanes import NOT_OPEN, Lane, hold_queue
+from hub.lanes import NOT_OPEN, Lane
 from hub.passwords import Passwords
+from hub.queues import hold_queue
 from hub.runtime import RealRuntime
 from hub.sealing import Sealer, anchor_of
 from hub.settings import Settings

@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
 import structlog
 
@@ -19,8 +18,9 @@ from contracts.plugin import BatchGateway, Gateway
 from contracts.situation import ChannelStatus, OpeningHours
 from hub import attempts, clock, metrics, outbox, results
 from hub.admission import Breaker, BreakerState, Rate, RetryBudget
-from hub.city import milliseconds, moment
+from hub.batch_turns import batch_turn
 from hub.core import Core
+from hub.queues import hold_queue, release_queue
 from hub.results import Begun, LeaseLost, lane_name
 from hub.store.connection import Row, StoreUnavailable
 from hub.systems import OpenChannel, is_batching
@@ -131,7 +131,7 @@ class Lane:
         if room <= 0:
             return self.breaker.wait(self.core.runtime.monotonic()) or LOOK_SECONDS
         if is_batching(self.opened) and isinstance(gateway, BatchGateway):
-            return await self._batch_turn(gateway)
+            return await batch_turn(self, gateway) or LOOK_SECONDS
         if self.due_since is not None and len(self.claimed) < room:
             await self._claim(room)
             if self._must_stop():  # meanwhile
@@ -304,7 +304,7 @@ class Lane:
             if wait > 0:
                 await asyncio.sleep(wait)
             await self._in_step()
-            await self._judge_and_hold(await enquiry())
+            await self.judge_and_hold(await enquiry())
         finally:
             self.in_flight -= 1
             self._awake.set()
@@ -327,96 +327,10 @@ class Lane:
         if isinstance(result, CredentialsError):
             await self.hold("hub", "credentials")
 
-    async def _judge_and_hold(self, error: BaseException | None) -> None:
+    async def judge_and_hold(self, error: BaseException | None) -> None:
+        """What asking, or a whole batch, met."""
         self._judge(error)
         await self._hold_if_refused(error)
-
-    async def _batch_turn(self, gateway: BatchGateway) -> float:
-        """A sealed batch that must go again comes first; then a new one, when it is time."""
-        core, channel = self.core, self.opened.channel
-        seconds = channel.limits.attempt_seconds
-        now = core.now_ms()
-        lease = now + int(core.settings.lease_seconds * 1000 * core.settings.clock.speed)
-        again = await core.commit(
-            "claim_batch", lambda c: outbox.claim_batch(c, core.city, self.system, core.name, now, lease, self.via)
-        )
-        if again:
-            await self._judge_and_hold(await attempts.resend_batch(core, again, gateway, channel.situation, seconds))
-            return 0.0
-        for empty in await core.read(
-            lambda c: outbox.unsent_empty_batches(c, core.city, self.system, channel.situation)
-        ):
-            error = await attempts.resend_empty(core, empty, gateway, channel.situation, seconds)
-            await self._judge_and_hold(error)
-            return 0.0 if error is None else LOOK_SECONDS
-        due = await core.read(lambda c: outbox.batch_due(c, core.city, self.system, now, self.via))
-        if due.last_cut_off is None and channel.batching is not None and channel.batching.cut_offs:
-            # From its first look on the lane misses no cut-off, however long it is stopped in between.
-            await core.commit("first_cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.name, now))
-            due = replace(due, last_cut_off=now)
-        sealing, cut_off = self._is_time(due, now)
-        if not sealing:
-            return self._until_next(due, now)
-        limit = channel.batching.max_size if channel.batching else 1
-        found = await core.commit(
-            "claim_for_batch",
-            lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease, batched=True, via=self.via),
-        )
-        error = None
-        if found.rows or (cut_off and channel.batching and channel.batching.send_empty):
-            error = await attempts.seal_and_send(core, self.system, found.rows, gateway, channel.situation, seconds)
-        if cut_off is not None:
-            await core.commit("cut_off", lambda c: outbox.set_last_cut_off(c, core.city, self.name, cut_off))
-        await self._judge_and_hold(error)
-        return 0.0 if found.rows else LOOK_SECONDS
-
-    def _is_time(self, due: outbox.BatchDue, now: int) -> tuple[bool, int | None]:
-        """Whether to seal now, and the cut-off (ms) that is the reason, if one is."""
-        batching = self.opened.channel.batching
-        assert batching is not None
-        try:
-            cut_off = clock.next_cut_off(moment(due.last_cut_off or now - 1), batching, self.core.city.calendar)
-        except clock.MissingYear:
-            cut_off = None
-        if due.last_cut_off is not None and cut_off is not None and milliseconds(cut_off) <= now:
-            return True, self._latest_cut_off(cut_off, now)
-        full = due.waiting >= batching.max_size
-        waited = (
-            batching.max_wait_seconds is not None
-            and due.oldest is not None
-            and now - due.oldest >= batching.max_wait_seconds * 1000
-        )
-        return full or waited, None
-
-    def _latest_cut_off(self, first: datetime, now: int) -> int:
-        """After a long stop several cut-offs may have passed: one file answers them all."""
-        batching = self.opened.channel.batching
-        assert batching is not None
-        latest = first
-        while True:
-            try:
-                following = clock.next_cut_off(latest, batching, self.core.city.calendar)
-            except clock.MissingYear:
-                return milliseconds(latest)
-            if following is None or milliseconds(following) > now:
-                return milliseconds(latest)
-            latest = following
-
-    def _until_next(self, due: outbox.BatchDue, now: int) -> float:
-        batching = self.opened.channel.batching
-        assert batching is not None
-        moments = []
-        if batching.max_wait_seconds is not None and due.oldest is not None:
-            moments.append(due.oldest + int(batching.max_wait_seconds * 1000))
-        try:
-            cut_off = clock.next_cut_off(moment(now), batching, self.core.city.calendar)
-        except clock.MissingYear:
-            cut_off = None
-        if cut_off is not None:
-            moments.append(milliseconds(cut_off))
-        if not moments:
-            return LOOK_SECONDS
-        return max((min(moments) - now) / 1000 / self.core.settings.clock.speed, 0.01)
 
     async def hold(self, by: str, why: str = "paused") -> int:
         """Stop sending: what is due is held. Returns how many deliveries."""
@@ -429,12 +343,7 @@ class Lane:
         self.held = None
         self.breaker.succeeded()
         self.tripped_at = None
-        core, system = self.core, self.system
-        released = await _whole_queue(
-            lambda: core.commit(
-                "release_lane", lambda c: results.release_lane(c, core.city, system, by, core.now_ms(), self.via)
-            )
-        )
+        released = await release_queue(self.core, self.system, self.via, by)
         self.wake()
         return released
 
@@ -484,18 +393,3 @@ class Place:
     def give_back(self) -> None:
         """The unit was undone."""
         self.lane.free_place()
-
-
-async def hold_queue(core: Core, system: str, via: str, by: str, why: str) -> int:
-    """Hold what is due at a system, also of one that has no lane. Returns how many deliveries."""
-    return await _whole_queue(
-        lambda: core.commit("hold_lane", lambda c: results.hold_lane(c, core.city, system, why, by, core.now_ms(), via))
-    )
-
-
-async def _whole_queue(move_a_chunk: Callable[[], Awaitable[int]]) -> int:
-    """A queue of thousands moves a chunk at a time: others have their turn in between. Returns how many moved."""
-    moved = 0
-    while (chunk := await move_a_chunk()) > 0:
-        moved += chunk
-    return moved

@@ -8,6 +8,7 @@ from contracts.records import Fields, record
 from hub import results
 from hub.city import City
 from hub.clients import Scope
+from hub.core import Core
 from hub.operating import Question, wanted
 from hub.results import Change, NotAllowed, Verdict
 from hub.states import DeliveryState
@@ -16,6 +17,10 @@ from hub.store.connection import Connection
 
 MASS = 20
 """Deliveries that one person may send again at a stroke. More need a second person's word."""
+
+
+CHUNK = 100
+"""Deliveries that one unit sends again: others have their turn in between."""
 
 
 class TwoPersons(NotAllowed):
@@ -78,6 +83,17 @@ def meant(connection: Connection, city: City, scope: Scope, order: ReplayOrder) 
 def replay(connection: Connection, city: City, order: ReplayOrder, ids: Sequence[str], at: int) -> list[Change]:
     """A unit: send these again."""
     return results.replay(connection, city, ids, order.by, order.confirmed_by, at)
+
+
+async def replay_all(core: Core, scope: Scope, order: ReplayOrder) -> Replayed:
+    """Send again what an order means, a chunk a unit; the lanes let them go at their rate. Raises TwoPersons, StoreUnavailable."""
+    ids = await core.read(lambda c: meant(c, core.city, scope, order))
+    replayed = 0
+    for start in range(0, 0 if order.dry_run else len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        done = await core.commit("replay", lambda c: replay(c, core.city, order, chunk, core.now_ms()))  # noqa: B023 - run at once
+        replayed += len(done)
+    return Replayed(found=len(ids), replayed=replayed)
 
 
 def decide(connection: Connection, city: City, delivery: str, word: Word, at: int) -> Change:

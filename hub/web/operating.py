@@ -18,9 +18,6 @@ T = TypeVar("T")
 LIMIT = 1_048_576
 """Bytes of a request: ten thousand ids fit."""
 
-CHUNK = 100
-"""Deliveries that one unit sends again: others have their turn in between."""
-
 EVERYTHING = Scope()
 ID = "{id:[0-9a-f-]{36}}"
 
@@ -62,15 +59,9 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def replay(request: web.Request) -> web.Response:
-    """POST /admin/deliveries/replay: a chunk a unit; the lanes let them go at their rate."""
-    hub, order = request.app[HUB], await _read(request, ReplayOrder)
-    ids = await hub.read(lambda c: orders.meant(c, hub.city, EVERYTHING, order))
-    replayed = 0
-    for start in range(0, 0 if order.dry_run else len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        done = await hub.commit("replay", lambda c: orders.replay(c, hub.city, order, chunk, hub.now_ms()))  # noqa: B023 - run at once
-        replayed += len(done)
-    return _json(adapter(Replayed).dump_json(Replayed(found=len(ids), replayed=replayed)))
+    """POST /admin/deliveries/replay."""
+    done = await orders.replay_all(request.app[HUB], EVERYTHING, await _read(request, ReplayOrder))
+    return _json(adapter(Replayed).dump_json(done))
 
 
 async def decide(request: web.Request) -> web.Response:
