@@ -4,24 +4,26 @@ Nothing leaves the house before somebody prints: ``deliver`` only says what the 
 lost print is printed again. What the department ticked and wrote comes back through ``confirm``.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
 from adapters.field_map import BadValueError, ValueForm, outcome_of, read_value
+from adapters.handover_printing import render_handover
 from adapters.paper_table import PaperSettings, PaperTable, WirePaper
-from adapters.sheet_content import keyed_label, reply_fields, sheet_of, with_duplicate_warning
+from adapters.sheet_content import keyed_label, reply_fields, sheet_of
 from adapters.sheet_printing import render
 from contracts.catalogue import CodeList, Operation, ResultKind
 from contracts.delivery import AwaitingReply, Confirmation, Delivery, Outcome
 from contracts.errors import DeliveryError, PermanentError
+from contracts.handover import Courier, Handover
 from contracts.plugin import Channel, Gateway, Runtime, channel
 from contracts.records import adapter
 from contracts.site import ChannelFile, SystemFile
 from contracts.situation import Situation
-from contracts.task_sheet import NumberedSheet, TaskSheet, sheet_content
+from contracts.task_sheet import NumberedSheet, TaskSheet, sheet_content, with_duplicate_warning
 
 WRITTEN_FORM = ValueForm(text=True, true="是", false="否", separator="、")
 """How a person writes a typed value: 是 or 否, 2026-11-23, 12.50."""
@@ -62,9 +64,13 @@ class PaperGateway:
     async def check(self) -> None:
         """A department on paper can always be reached: by walking there."""
 
-    async def print_sheet(self, sheet: NumberedSheet, /) -> bytes:
-        """The PDF, one page a copy where it fits."""
-        return await self._runtime.in_thread(render, sheet, self._table.sheet, self._zone)
+    async def print_sheets(self, sheets: Sequence[NumberedSheet], /) -> bytes:
+        """One PDF of all of them in their order, one page a copy where it fits."""
+        return await self._runtime.in_thread(render, sheets, self._table.sheet, self._zone)
+
+    async def print_handover(self, handover: Handover, /) -> bytes:
+        """The PDF of a handover list."""
+        return await self._runtime.in_thread(render_handover, handover, self._table.sheet.language, self._zone)
 
     def confirm(self, delivery: Delivery, confirmation: Confirmation, /) -> Outcome | DeliveryError:
         """What the ticked box means. Raises PermanentError: ``unknown_box``, ``reason_missing``, ``unknown_field``, ``bad_field``.
@@ -143,4 +149,20 @@ def make(system: SystemFile, file: ChannelFile, code_lists: Mapping[str, CodeLis
         status=file.status,
         limits=file.limits,
         batching=file.batching,
+        courier=_courier(table),
+    )
+
+
+def _courier(table: PaperTable) -> Courier | None:
+    if not table.handover_list:
+        return None
+    plan = table.pickup
+    if plan is None:
+        return Courier(remind_after_working_days=table.remind_after_working_days)
+    return Courier(
+        weekdays=() if plan.batch else plan.weekdays,
+        time=plan.time,
+        carrier=plan.carrier,
+        skip_holidays=plan.skip_holidays,
+        remind_after_working_days=table.remind_after_working_days,
     )

@@ -13,12 +13,25 @@ BAR_MODULE_MM = 0.34
 BAR_HEIGHT_MM = 11.0
 
 
+SMALL_QR_MM = 14.0
+"""Side of the code on a further page: version 3 at level M, a module of 0.48 mm."""
+
+
 def qr_svg(text: str) -> str:
     """Raises ValueError (segno's) for a text that no QR code can hold."""
-    code = segno.make(text, error="q", micro=False, boost_error=False)
+    return _qr_svg(text, "q", QR_MM)
+
+
+def small_qr_svg(text: str) -> str:
+    """The code of a further page, where there is little room. Raises ValueError (segno's)."""
+    return _qr_svg(text, "m", SMALL_QR_MM)
+
+
+def _qr_svg(text: str, level: str, side_mm: float) -> str:
+    code = segno.make(text, error=level, micro=False, boost_error=False)
     rows = [list(row) for row in code.matrix_iter(border=0)]
     bars = [f"M{column} {line}h{length}v1h-{length}z" for line, row in enumerate(rows) for column, length in _runs(row)]
-    return _svg(len(rows), len(rows), QR_MM, QR_MM, "".join(bars))
+    return _svg(len(rows), len(rows), side_mm, side_mm, "".join(bars))
 
 
 def code128_svg(text: str) -> str:

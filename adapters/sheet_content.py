@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -13,8 +12,6 @@ from contracts.delivery import Delivery, Document
 from contracts.errors import PermanentError
 from contracts.situation import Situation
 from contracts.task_sheet import SheetBox, SheetLine, SheetMaterial, TaskSheet, masked
-
-POSSIBLE_DUPLICATE = ("可能已在系统受理，请先查询", "This may already be in the system: look it up first")
 
 _TODO: Mapping[Purpose, tuple[str, str]] = {
     Purpose.DECIDE: (
@@ -167,18 +164,6 @@ def _blank(field: ReplyField, table: SheetTable) -> SheetLine:
 def _material(document: Document) -> SheetMaterial:
     return SheetMaterial(
         name=document.name or document.kind, originals=document.originals, copies=document.copies, pages=document.pages
-    )
-
-
-def with_duplicate_warning(sheet: TaskSheet) -> TaskSheet:
-    """The same sheet with the warning before any other notice. A sheet that has it already stays as it is."""
-    warning_zh, warning_en = POSSIBLE_DUPLICATE
-    if warning_zh in sheet.notice_zh:
-        return sheet
-    return replace(
-        sheet,
-        notice_zh="。".join(filter(None, (warning_zh, sheet.notice_zh))),
-        notice_en=". ".join(filter(None, (warning_en, sheet.notice_en))),
     )
 
 

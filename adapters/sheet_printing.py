@@ -1,24 +1,14 @@
-"""A numbered sheet as PDF. typst sets it from ``task_sheet.typ`` with the fonts beside it, and with no other font or file.
+"""Numbered sheets as PDF: what the template ``task_sheet.typ`` reads of each."""
 
-Everything that comes from a case is data: it is put into the page as text, and nothing in it is read as markup.
-"""
-
-import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
-from pathlib import Path
-from threading import Lock
-from typing import cast
-
-import typst
+from collections.abc import Sequence
+from datetime import tzinfo
 
 from adapters.paper_table import SheetTable
-from adapters.sheet_codes import code128_svg, qr_svg
-from adapters.sheet_glyphs import FONTS, missing, with_getas
+from adapters.sheet_codes import code128_svg, qr_svg, small_qr_svg
+from adapters.typesetting import local_time, printable_data, shown_number, typeset
 from contracts.task_sheet import NumberedSheet, SheetLine, bar_code, masked
 
-TEMPLATE = Path(__file__).parent / "task_sheet.typ"
+TEMPLATE = "task_sheet.typ"
 
 _OWN_ROWS = ("reason", "decision_no")
 """Reply fields that every department's form has a row for, whether the operation asks for them or not."""
@@ -26,26 +16,15 @@ _OWN_ROWS = ("reason", "decision_no")
 _WIDE = 30
 """Half-width columns that fit beside a label; a longer value takes the row alone."""
 
-_one_at_a_time = Lock()
 
+def render(sheets: Sequence[NumberedSheet], table: SheetTable, zone: tzinfo) -> bytes:
+    """One PDF of all the sheets, one page a copy where it fits. The same arguments give the same bytes.
 
-def render(sheet: NumberedSheet, table: SheetTable, zone: tzinfo) -> bytes:
-    """The PDF, one page a copy where it fits. Blocks for tens of milliseconds; the same arguments give the same bytes."""
-    data = json.dumps(page_data(sheet, table, zone), ensure_ascii=False)
-    compiler = _compiler()
-    # One compiler keeps the fonts and the parsed template warm; it must not be fed by two threads at once.
-    with _one_at_a_time:
-        pdf = compiler.compile(
-            format="pdf", sys_inputs={"sheet": data}, timestamp=sheet.printed_at.astimezone(UTC).replace(microsecond=0)
-        )
-    # Only images come as a list of pages.
-    return cast(bytes, pdf)
-
-
-@lru_cache(maxsize=1)
-def _compiler() -> typst.Compiler:
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS])
-    return typst.Compiler(TEMPLATE, root=TEMPLATE.parent, font_paths=fonts, ignore_system_fonts=True)
+    Blocks for tens of milliseconds a sheet; printed together they share their fonts, and many take less than each alone.
+    """
+    pages = [page_data(sheet, table, zone) for sheet in sheets]
+    data = {"language": table.language, "sheets": pages}
+    return typeset(TEMPLATE, "sheets", data, max(sheet.printed_at for sheet in sheets))
 
 
 def page_data(sheet: NumberedSheet, table: SheetTable, zone: tzinfo) -> dict[str, object]:
@@ -67,20 +46,21 @@ def page_data(sheet: NumberedSheet, table: SheetTable, zone: tzinfo) -> dict[str
         "form": content.form,
         "notice": content.notice_zh if zh else content.notice_en,
         "number": sheet.number,
-        "number_shown": "-".join(sheet.number[place : place + 4] for place in range(0, len(sheet.number), 4)),
+        "number_shown": shown_number(sheet.number),
         "version": f"{sheet.version:02d}",
         "version_stamp": table.version_stamp,
         "qr": qr_svg(sheet.code) if table.qr else None,
+        "small_qr": small_qr_svg(sheet.code) if table.qr else None,
         "bar": code128_svg(bar_code(sheet.number, sheet.version)) if table.barcode == "code128" else None,
         "hash": sheet.content_hash[:12],
         "print_no": sheet.print_no,
-        "printed_at": _time(sheet.printed_at, zone),
+        "printed_at": local_time(sheet.printed_at, zone),
         "case_no": sheet.case_no,
         "item": sheet.item_name,
         "centre": sheet.centre_name,
         "department": sheet.department_name,
-        "received": _time(sheet.received_at, zone),
-        "due": None if sheet.due_at is None else _time(sheet.due_at, zone),
+        "received": local_time(sheet.received_at, zone),
+        "due": None if sheet.due_at is None else local_time(sheet.due_at, zone),
         "lamp": sheet.lamp,
         "clerk": sheet.clerk,
         "lines": lines,
@@ -94,37 +74,7 @@ def page_data(sheet: NumberedSheet, table: SheetTable, zone: tzinfo) -> dict[str
         "document": document["label"] if document else None,
         "copies": [{"ordinal": place, "holder": holder} for place, holder in enumerate(content.copies, 1)],
     }
-    return _printable(data)
-
-
-def _printable(data: dict[str, object]) -> dict[str, object]:
-    """The data with a geta mark for each missing glyph, and ``missing``: which characters those are."""
-    texts = list(_texts({name: value for name, value in data.items() if name not in {"qr", "bar"}}))
-    lost = [f"U+{ord(character):04X}" for character in missing(texts)]
-    return {name: value if name in {"qr", "bar"} else _with_getas(value) for name, value in data.items()} | {
-        "missing": lost
-    }
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-
-
-def _with_getas(value: object) -> object:
-    if isinstance(value, str):
-        return with_getas(value)
-    if isinstance(value, dict):
-        return {name: _with_getas(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_with_getas(inner) for inner in value]
-    return value
+    return printable_data(data)
 
 
 def _shown(line: SheetLine, *, zh: bool) -> dict[str, object]:
@@ -144,7 +94,3 @@ def _circled(number: int) -> str:
 def _columns(text: str) -> int:
     """Width in half-width columns, near enough: all that is not Latin counts two."""
     return sum(1 if ord(character) < 0x2000 else 2 for character in text)
-
-
-def _time(moment: datetime, zone: tzinfo) -> str:
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"

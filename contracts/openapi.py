@@ -1,13 +1,16 @@
 """The HTTP API as an OpenAPI 3.1 document. The schemas come from the records; what is written here are paths and answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
-
-from pydantic import JsonValue
 
 from contracts.envelope import CASE_TYPE, EVENT_TYPE
-
-Json: TypeAlias = dict[str, JsonValue]
+from contracts.openapi_paper import paper_paths
+from contracts.openapi_parts import WRITES, Json
+from contracts.openapi_parts import answer as _answer
+from contracts.openapi_parts import call as _call
+from contracts.openapi_parts import content as _content
+from contracts.openapi_parts import path as _path
+from contracts.openapi_parts import query as _query
+from contracts.openapi_parts import ref as _ref
 
 CLOUDEVENT = "application/cloudevents+json"
 JSON = "application/json"
@@ -40,9 +43,6 @@ _PRINT_NUMBER: Json = {
     "X-Print-Number": {"description": "Which print of this version it is, from 1", "schema": {"type": "integer"}}
 }
 
-WRITES = (400, 401, 403, 408, 409, 413, 415, 422, 429, 503)
-"""What every call that stores something may be refused with."""
-
 
 def openapi_document(schemas: Json) -> Json:
     """The whole document. ``schemas``: JSON Schemas by name, with references to ``#/components/schemas``."""
@@ -60,10 +60,11 @@ def openapi_document(schemas: Json) -> Json:
         "tags": [
             {"name": "cases", "description": "Cases, their events and their papers"},
             {"name": "tasks", "description": "Work for people: tasks of the centre and task sheets"},
+            {"name": "paper", "description": "What leaves the house on paper, and what comes back"},
             {"name": "departments", "description": "Calls from departments"},
             {"name": "operation", "description": "For those who run the hub"},
         ],
-        "paths": {**_cases(), **_tasks(), **_departments(), **_operation()},
+        "paths": {**_cases(), **_tasks(), **paper_paths(), **_departments(), **_operation()},
         "components": {
             "securitySchemes": {
                 "key": {
@@ -254,47 +255,8 @@ def _operation() -> Json:
     }
 
 
-def _call(
-    operation: str,
-    summary: str,
-    tag: str,
-    *,
-    answers: Mapping[int, Json],
-    errors: Sequence[int] = (),
-    parameters: Sequence[Json] = (),
-    body: Json | None = None,
-) -> Json:
-    responses: Json = {str(status): answer for status, answer in answers.items()}
-    responses |= {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(errors)}
-    call: Json = {"operationId": operation, "summary": summary, "tags": [tag]}
-    if parameters:
-        call["parameters"] = list(parameters)
-    if body is not None:
-        call["requestBody"] = body
-    call["responses"] = responses
-    return call
-
-
-def _answer(says: str, media_type: str, schema: str | None, headers: Json | None = None) -> Json:
-    answer: Json = {
-        "description": says,
-        "content": {media_type: {"schema": _ref(schema) if schema else {"type": "string"}}},
-    }
-    if headers is not None:
-        answer["headers"] = headers
-    return answer
-
-
 def _error(status: int) -> Json:
     return _answer(ERRORS[status], PROBLEM, "Problem", _RETRY_AFTER if status in {429, 503} else None)
-
-
-def _content(schemas: Mapping[str, str]) -> Json:
-    return {"required": True, "content": {media_type: {"schema": _ref(name)} for media_type, name in schemas.items()}}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _event_of(event_type: str, data: str) -> Json:
@@ -318,17 +280,3 @@ def _binary_mode(event_type: str) -> list[Json]:
         ("ce-time", "Binary mode: when it happened at the sender", {"type": "string", "format": "date-time"}),
     )
     return [{"name": name, "in": "header", "description": says, "schema": schema} for name, says, schema in headers]
-
-
-def _path(name: str, says: str, pattern: str) -> Json:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": says,
-        "schema": {"type": "string", "pattern": pattern},
-    }
-
-
-def _query(name: str, says: str, schema: Json | None = None) -> Json:
-    return {"name": name, "in": "query", "description": says, "schema": schema or {"type": "string"}}

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from contracts.catalogue import Item, Operation
 from contracts.delivery import Batch, Confirmation, Delivery, Document, Inbound, NotFound, Outcome, Received, Reply
 from contracts.errors import DeliveryError
+from contracts.handover import Courier, Handover
 from contracts.records import Fields, record
 from contracts.situation import AutoFallback, Batching, ChannelStatus, FileRules, Limits, Situation
 from contracts.task_sheet import NumberedSheet
@@ -215,8 +216,12 @@ class Receiving(Protocol):
 class Printing(Protocol):
     """The channel puts its message on paper; a person brings the answer."""
 
-    async def print_sheet(self, sheet: NumberedSheet, /) -> bytes:
-        """The PDF; the same sheet gives the same page apart from print number and time."""
+    async def print_sheets(self, sheets: Sequence[NumberedSheet], /) -> bytes:
+        """One PDF of all of them; the same sheet gives the same pages apart from print number and time."""
+        ...
+
+    async def print_handover(self, handover: Handover, /) -> bytes:
+        """The PDF of a handover list; the same list gives the same pages."""
         ...
 
     def confirm(self, delivery: Delivery, confirmation: Confirmation, /) -> Outcome | DeliveryError:
@@ -227,6 +232,8 @@ class Printing(Protocol):
 @record
 class Channel:
     """One way into a system. ``open`` takes the place's own settings (addresses) and checks them against ``settings``.
+
+    ``courier``: how what is printed gets there; None where nothing is carried on a handover list.
 
     Raises pydantic's ValidationError for settings that do not fit. What it opens is closed when its context is left.
     """
@@ -240,6 +247,7 @@ class Channel:
     open: Callable[[Fields, Runtime], AbstractAsyncContextManager[Gateway]]
     auto_fallback: AutoFallback | None = None
     files: FileRules = FileRules()
+    courier: Courier | None = None
 
 
 def channel(
@@ -252,6 +260,7 @@ def channel(
     limits: Limits | None = None,
     batching: Batching | None = None,
     files: FileRules | None = None,
+    courier: Courier | None = None,
 ) -> Channel:
     """A channel whose settings type stays known to the type checker inside, and unknown outside."""
 
@@ -267,6 +276,7 @@ def channel(
         batching=batching,
         open=open_,
         files=files or FileRules(),
+        courier=courier,
     )
 
 

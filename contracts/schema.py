@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import JsonValue, TypeAdapter
 
-from contracts import api, catalogue, envelope, site_files
+from contracts import api, catalogue, envelope, paper_api, site_files
 from contracts.openapi import openapi_document
 from contracts.records import adapter
 from contracts.yaml_text import yaml_text
@@ -44,6 +44,11 @@ ANSWERS: tuple[type[Any], ...] = (
     api.CaseView,
     api.TaskList,
     api.Problem,
+    paper_api.HandoverView,
+    paper_api.HandoverLists,
+    paper_api.TakenIn,
+    paper_api.ScanView,
+    paper_api.ScanList,
 )
 """What we write and others read."""
 
@@ -75,6 +80,12 @@ def _components() -> Schema:
         envelope.CaseApplication,
         envelope.CaseEvent,
         envelope.TaskCompletion,
+        paper_api.PrintRequest,
+        paper_api.HandoverRequest,
+        paper_api.HandingOver,
+        paper_api.HandoverNote,
+        paper_api.TakingIn,
+        paper_api.ScanNote,
     )
     modes: Mapping[Mode, tuple[type[Any], ...]] = {"validation": messages, "serialization": ANSWERS}
     wanted: list[tuple[str, Mode, TypeAdapter[Any]]] = [

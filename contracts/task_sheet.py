@@ -189,3 +189,19 @@ def content_hash(sheet: TaskSheet) -> str:
     """
     lines = [replace(line, value=masked(line.value)) if line.masked else line for line in sheet.lines]
     return hashlib.sha256(sheet_content(replace(sheet, lines=lines))).hexdigest()
+
+
+POSSIBLE_DUPLICATE = ("可能已在系统受理，请先查询", "This may already be in the system: look it up first")
+"""Printed on a sheet whose message may have reached the department by another way: an earlier print, another channel."""
+
+
+def with_duplicate_warning(sheet: TaskSheet) -> TaskSheet:
+    """The same sheet with the warning before any other notice. A sheet that has it already stays as it is."""
+    warning_zh, warning_en = POSSIBLE_DUPLICATE
+    if warning_zh in sheet.notice_zh:
+        return sheet
+    return replace(
+        sheet,
+        notice_zh="。".join(filter(None, (warning_zh, sheet.notice_zh))),
+        notice_en=". ".join(filter(None, (warning_en, sheet.notice_en))),
+    )

@@ -26,7 +26,7 @@ from contracts.envelope import CaseApplication
 from contracts.plugin import Runtime
 from contracts.site import Site, load_site
 from contracts.situation import ChannelStatus
-from hub import fallback, file_watch, keyring, outbox, results, self_checks
+from hub import fallback, file_watch, keyring, outbox, results, scan_folder, self_checks
 from hub.attempts import Planner
 from hub.catalogue import Catalogue, import_items, load_items
 from hub.city import City, milliseconds
@@ -38,6 +38,7 @@ from hub.lanes import NOT_OPEN, Lane
 from hub.passwords import Passwords
 from hub.queues import hold_queue
 from hub.runtime import RealRuntime
+from hub.scans import Reading
 from hub.sealing import Sealer, anchor_of
 from hub.settings import Settings
 from hub.store import schema
@@ -65,6 +66,8 @@ class Hub(Core):
     def real_ms(self) -> int:
         """The real clock in milliseconds UTC, for what people wait for: sessions, one-time codes."""
         return int(self.real_time() * 1000)
+
+    scan_dropped: asyncio.Event = field(default_factory=asyncio.Event, kw_only=True)
 
     @property
     def keys(self) -> Keys:
@@ -231,6 +234,7 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
     running += [collect(hub, opened, gateway) for opened, gateway in hub.systems.collecting()]
     running += [watch.deliveries(), watch.cases(), fallback.watch(hub, hub.lanes), file_watch.watch(hub)]
     running += [self_checks.watch_database(hub), self_checks.watch_clock(hub), sealer.run()]
+    running += [Reading(hub).run(), scan_folder.watch(hub, hub.settings.scan_folder)]
     tasks = [asyncio.create_task(work) for work in running]
     stack.push_async_callback(_cancel, tasks)
 

@@ -13,6 +13,7 @@ from contracts.api import BadField
 from contracts.catalogue import Column, Item, Operation
 from contracts.envelope import CaseApplication
 from contracts.errors import OnedoorError
+from contracts.handover import Courier
 from contracts.records import Fields, record
 from contracts.site import Centre
 from contracts.situation import Situation
@@ -53,6 +54,7 @@ class SystemFacts:
     others: Mapping[str, "SystemFacts"] = field(default_factory=dict)
     fallbacks: tuple[str, ...] = ()
     hand_over_ms: int = 0
+    courier: Courier | None = None
 
     def hand_over_at(self, delivery: Mapping[str, Any]) -> int:
         """When (ms) a person takes over a delivery that still tries; never more than half of the time it had, so that it is tried."""

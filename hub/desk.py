@@ -1,7 +1,11 @@
 """The desk 办理台: what people do with their tasks. A ticked box is read by the sheet's own gateway, a print is counted first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import pypdf
 
 from contracts.api import BadField
 from contracts.catalogue import DayType
@@ -17,7 +21,9 @@ from hub.clients import Client, Right
 from hub.cloud_events import BadData
 from hub.deliveries import stored_delivery
 from hub.intake import require, site_day
-from hub.results import Change, NotAllowed, NotFoundHere
+from hub.numbers import BadNumber, read_sheet_number
+from hub.reach import covers_task
+from hub.results import Change, NotAllowed, NotFoundHere, Overtaken
 from hub.store import reading
 from hub.store.connection import Connection
 
@@ -30,13 +36,20 @@ _FIELD_OF = {"unknown_box": "/result_code", "reason_missing": "/reason_code"}
 
 @record
 class PrintedSheet:
-    """A printed task sheet. ``print_no`` counts from 1."""
+    """A task sheet that was printed. ``print_no`` counts the prints of this version, from 1."""
 
-    pdf: bytes
     number: str
     version: int
     print_no: int
     system: str
+
+
+@record
+class Printed:
+    """One PDF and the sheets in it, in their order."""
+
+    pdf: bytes
+    sheets: tuple[PrintedSheet, ...]
 
 
 async def complete(hub: "Hub", client: Client, task: str, completion: TaskCompletion) -> Change:
@@ -45,7 +58,7 @@ async def complete(hub: "Hub", client: Client, task: str, completion: TaskComple
     Raises Forbidden, NotFoundHere, BadData (a box that the sheet does not have), NotAllowed, Overtaken, StoreUnavailable.
     """
     require(client, Right.TASK)
-    row = await hub.read(lambda connection: _reachable(connection, hub.city.region, client, task))
+    row = await _task(hub, client, task)
     outcome = None
     if row["sheet_no"] is not None and completion.result_code is not None:
         outcome = await _confirmed(hub, row, completion)
@@ -56,34 +69,82 @@ async def complete(hub: "Hub", client: Client, task: str, completion: TaskComple
             form_check.of_acceptance(hub, connection, row, completion, site_day(hub, now))
         return results.complete(connection, hub.city, row["id"], completion, milliseconds(now), outcome)
 
-    return await hub.commit("complete", unit)
+    try:
+        return await hub.commit("complete", unit)
+    except (NotAllowed, Overtaken) as error:
+        await _note_refusal(hub, row, getattr(error, "code", "overtaken"), completion.by)
+        raise
 
 
-async def print_sheet(hub: "Hub", client: Client, task: str) -> PrintedSheet:
-    """Count a print, then make the page. Raises Forbidden, NotFoundHere, NotAllowed, StoreUnavailable."""
+async def print_sheets(hub: "Hub", client: Client, tasks: Sequence[str]) -> Printed:
+    """Count the prints, all or none, then make the pages. Raises Forbidden, NotFoundHere, NotAllowed, StoreUnavailable."""
     require(client, Right.TASK)
-    row = await hub.read(lambda connection: _reachable(connection, hub.city.region, client, task))
-    number, system = row["sheet_no"], row["system"]
-    if number is None:
+    rows = [await _task(hub, client, task) for task in dict.fromkeys(tasks)]
+    for row in rows:
+        _require_printable(row)
+    gateways = {row["system"]: _printing(hub, row["system"]) for row in rows}
+    at = milliseconds(hub.runtime.now())
+
+    def unit(connection: Connection) -> list[results.Print]:
+        return [results.count_print(connection, hub.city, row["sheet_no"], at, client.id) for row in rows]
+
+    counted = await hub.commit("print", unit)
+    parts = [
+        await gateways[system].print_sheets([_numbered(hub, system, one, at, client.name) for _, one in group])
+        for system, group in groupby(zip(rows, counted, strict=True), key=lambda pair: str(pair[0]["system"]))
+    ]
+    pdf = parts[0] if len(parts) == 1 else await hub.runtime.in_thread(_joined, parts)
+    return Printed(
+        pdf=pdf,
+        sheets=tuple(
+            PrintedSheet(
+                number=row["sheet_no"], version=one.row["version"], print_no=one.print_no, system=row["system"]
+            )
+            for row, one in zip(rows, counted, strict=True)
+        ),
+    )
+
+
+def _require_printable(row: Mapping[str, Any]) -> None:
+    if row["sheet_no"] is None:
         raise NotAllowed("this task has no sheet: it is done at the centre")
     if row["completed_at"] is not None:
         raise NotAllowed("this sheet is settled: there is nothing left to print")
-    gateway = _printing(hub, system)
-    at = milliseconds(hub.runtime.now())
-    counted = await hub.commit(
-        "print", lambda connection: results.count_print(connection, hub.city, number, at, client.id)
-    )
-    pdf = await gateway.print_sheet(_numbered(hub, system, counted, at, client.name))
-    return PrintedSheet(
-        pdf=pdf, number=number, version=counted.row["version"], print_no=counted.row["prints"], system=system
-    )
 
 
-def _reachable(connection: Connection, region: str, client: Client, task: str) -> Mapping[str, Any]:
-    row = reading.task_row(connection, region, task)
-    if row is None or not (client.scope.covers_centre(row["centre"]) and client.scope.covers_item(row["item"])):
-        raise NotFoundHere(f"there is no task {task} here: check the number")
-    return row
+def _joined(parts: Sequence[bytes]) -> bytes:
+    """One PDF of several. Blocks."""
+    writer = pypdf.PdfWriter()
+    for part in parts:
+        writer.append(BytesIO(part))
+    joined = BytesIO()
+    writer.write(joined)
+    return joined.getvalue()
+
+
+async def _note_refusal(hub: "Hub", row: Mapping[str, Any], code: str, by: str) -> None:
+    """A refusal stands in the journal too: who tried what with which sheet."""
+    at = hub.now_ms()
+    await hub.writer.run(lambda connection: results.note_refusal(connection, hub.city, dict(row), by, at, code))
+
+
+async def _task(hub: "Hub", client: Client, task: str) -> Mapping[str, Any]:
+    """The task's row. Raises NotFoundHere; a sheet of another desk that somebody holds in his hand leaves a journal row."""
+    name = _spoken(hub, task)
+    row = await hub.read(lambda connection: reading.task_row(connection, hub.city.region, name))
+    if row is not None and covers_task(hub.city, client.scope, row):
+        return row
+    if row is not None and row["sheet_no"] == name:
+        await _note_refusal(hub, row, "wrong_desk", client.id)
+    raise NotFoundHere(f"there is no task {task} here: check the number, or take the sheet to the centre it names")
+
+
+def _spoken(hub: "Hub", task: str) -> str:
+    """A sheet number as it was given out, however it was keyed; the id of a task as it is."""
+    try:
+        return read_sheet_number(task, hub.keys.sheet_number_mac)
+    except BadNumber:
+        return task
 
 
 async def _confirmed(hub: "Hub", row: Mapping[str, Any], completion: TaskCompletion) -> Outcome | DeliveryError:
@@ -123,7 +184,7 @@ def _numbered(hub: "Hub", system: str, counted: "results.Print", at: int, clerk:
         version=row["version"],
         code=counted.code,
         content_hash=row["content_hash"],
-        print_no=row["prints"],
+        print_no=counted.print_no,
         printed_at=moment(at),
         case_no=case["case_no"],
         item_name=item.name_zh,

@@ -20,10 +20,12 @@ LABELS: Mapping[str, str] = {
     "route": "templates of the paths of the API, `-` where none matched",
     "status": "HTTP status codes; of `onedoor_cases`: the codes of the case states",
     "kind": "case, event, completion, callback; of `onedoor_tasks`: the kinds of manual tasks",
-    "verdict": "accepted, duplicate and the other verdicts of intake",
+    "verdict": "accepted, duplicate and the other verdicts of intake; of a scanned page: what was found on it",
     "system": "the systems of the site",
+    "department": "the departments of the site",
+    "centre": "the centres of the site, empty for a desk that serves all",
     "state": "the states of a delivery or of a manual task",
-    "result": "the states in which an attempt ends",
+    "result": "the states in which an attempt ends; of a scanned file: read or refused",
     "where": "the parts of the hub",
     "version": "the installed release",
     "le": "the bounds of a histogram",
@@ -47,6 +49,15 @@ MESSAGES = Counter(
 )
 UPLOADS = Counter("onedoor_uploads_bytes", "Bytes of papers taken by upload.", registry=REGISTRY)
 PRINTS = Counter("onedoor_prints_total", "Task sheets printed, reprints included.", ["system"], registry=REGISTRY)
+SCANS = Counter(
+    "onedoor_scans_total",
+    "Scanned files that were read, or refused because nothing can be made of them.",
+    ["result"],
+    registry=REGISTRY,
+)
+SCANNED_PAGES = Counter(
+    "onedoor_scanned_pages_total", "Scanned pages, by what was found on them.", ["verdict"], registry=REGISTRY
+)
 ATTEMPTS = Counter(
     "onedoor_attempts_total",
     "Attempts ended, by the class of what came of them.",
@@ -113,6 +124,13 @@ CLOCK_JUMPS = Counter("onedoor_clock_jumps_total", "Times that somebody set the 
 LOG_LINES_DROPPED = Counter(
     "onedoor_log_lines_dropped_total", "Log lines lost because nobody took them.", registry=REGISTRY
 )
+UNRETURNED_SHEETS = Gauge(
+    "onedoor_unreturned_sheets",
+    "Task sheets that a courier took and that should be back by now.",
+    ["department"],
+    registry=REGISTRY,
+)
+ODD_PAGES = Gauge("onedoor_odd_pages", "Scanned pages that wait for a person, by desk.", ["centre"], registry=REGISTRY)
 WAITING_WRITES = Gauge("onedoor_waiting_writes", "Units that wait for the writer.", registry=REGISTRY)
 BUILD = Info("onedoor_build", "The installed release.", registry=REGISTRY)
 BUILD.info({"version": importlib.metadata.version("onedoor")})
@@ -147,11 +165,14 @@ class Counts:
     lanes: list[Row]
     open_dates: int
     overdue_sheets: list[Row]
+    unreturned: list[Row]
+    odd_pages: list[Row]
 
 
 def set_gauges(counts: Counts, now: int) -> None:
     """Set what is counted anew, so that what is gone is gone from the exposition too. ``now``: ms UTC."""
-    for gauge in (CASES, DELIVERIES, TASKS, OLDEST_DUE_SECONDS, HELD_LANES, OVERDUE_SHEETS):
+    gauges = (CASES, DELIVERIES, TASKS, OLDEST_DUE_SECONDS, HELD_LANES, OVERDUE_SHEETS, UNRETURNED_SHEETS, ODD_PAGES)
+    for gauge in gauges:
         gauge.clear()
     for row in counts.cases:
         CASES.labels(row["status"]).set(row["number"])
@@ -165,6 +186,10 @@ def set_gauges(counts: Counts, now: int) -> None:
         HELD_LANES.labels(row["system"]).set(1)
     for row in counts.overdue_sheets:
         OVERDUE_SHEETS.labels(row["system"] or "").set(row["number"])
+    for row in counts.unreturned:
+        UNRETURNED_SHEETS.labels(row["department"]).set(row["number"])
+    for row in counts.odd_pages:
+        ODD_PAGES.labels(row["centre"]).set(row["number"])
     OPEN_DATES.set(counts.open_dates)
 
 

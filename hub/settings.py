@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     sign_in: SignIn = SignIn()
     max_body_bytes: int = 1_048_576
     max_material_bytes: int = 20_971_520
+    max_scan_bytes: int = 104_857_600
+    scan_folder: Path | None = None
     max_waiting: int = 2_000
     drain_seconds: float = 10.0
     lease_seconds: float = 120.0

@@ -37,6 +37,21 @@ A person's work item. `obsolete`: answered elsewhere, withdrawn or superseded. `
         "Batch",
         "Deliveries that travel together; sealed before the first byte leaves, and resent as the same bytes.",
     ),
+    Machine.HANDOVER: (
+        "Handover list 交接清单",
+        "What a courier takes to one department. It is closed by itself when none of its sheets is out any more.",
+    ),
+    Machine.HANDOVER_LINE: (
+        "Sheet on a handover list",
+        "`left_behind`: listed, but not scanned when the list left. A lost sheet may still turn up.",
+    ),
+    Machine.SCAN: ("Scanned file", "`refused`: no page can be made of it; the file is kept."),
+    Machine.SCAN_PAGE: (
+        "Scanned page",
+        """\
+`matched`: attached to its sheet. `odd`: it needs a person, who either says which sheet it belongs to or dismisses it. No state of a page
+moves a task: a person confirms, with the scan beside the form.""",
+    ),
 }
 
 _HEAD = """\

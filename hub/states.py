@@ -20,6 +20,10 @@ class Machine(StrEnum):
     ATTEMPT = "attempt"
     TASK = "task"
     BATCH = "batch"
+    HANDOVER = "handover"
+    HANDOVER_LINE = "handover_line"
+    SCAN = "scan"
+    SCAN_PAGE = "scan_page"
 
 
 class DeliveryState(StrEnum):
@@ -94,6 +98,42 @@ class BatchState(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     CLOSED = "closed"
     REJECTED = "rejected"
+
+
+class HandoverState(StrEnum):
+    """A handover list. Final: closed, cancelled."""
+
+    OPEN = "open"
+    OUT = "out"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class HandoverLineState(StrEnum):
+    """A sheet on a handover list. Final: left_behind (it did not go with the list), back."""
+
+    LISTED = "listed"
+    OUT = "out"
+    BACK = "back"
+    LOST = "lost"
+    LEFT_BEHIND = "left_behind"
+
+
+class ScanState(StrEnum):
+    """A scanned file. Final: read, refused (nothing can be made of it)."""
+
+    RECEIVED = "received"
+    READ = "read"
+    REFUSED = "refused"
+
+
+class ScanPageState(StrEnum):
+    """A scanned page. ``odd``: a person has to look at it. Final: matched, dismissed."""
+
+    READ = "read"
+    MATCHED = "matched"
+    ODD = "odd"
+    DISMISSED = "dismissed"
 
 
 class Cause(StrEnum):
@@ -212,6 +252,24 @@ _BATCH: _Table = {
     B.ACKNOWLEDGED: {B.CLOSED: (), B.REJECTED: ()},
 }
 
+_H, _L, _S, _Q = HandoverState, HandoverLineState, ScanState, ScanPageState
+
+_HANDOVER: _Table = {_H.OPEN: {_H.OUT: (), _H.CANCELLED: ()}, _H.OUT: {_H.CLOSED: ()}}
+
+_HANDOVER_LINE: _Table = {
+    _L.LISTED: {_L.OUT: (), _L.LEFT_BEHIND: ()},
+    _L.OUT: {_L.BACK: (), _L.LOST: (C.PERSON,)},
+    # What was given up for lost may turn up in a drawer.
+    _L.LOST: {_L.BACK: ()},
+}
+
+_SCAN: _Table = {_S.RECEIVED: {_S.READ: (), _S.REFUSED: ()}}
+
+_SCAN_PAGE: _Table = {
+    _Q.READ: {_Q.MATCHED: (), _Q.ODD: ()},
+    _Q.ODD: {_Q.MATCHED: (C.PERSON,), _Q.DISMISSED: (C.PERSON,)},
+}
+
 STATES: Mapping[Machine, type[StrEnum]] = {
     Machine.CASE: CaseState,
     Machine.STEP: StepState,
@@ -219,6 +277,10 @@ STATES: Mapping[Machine, type[StrEnum]] = {
     Machine.ATTEMPT: AttemptState,
     Machine.TASK: TaskState,
     Machine.BATCH: BatchState,
+    Machine.HANDOVER: HandoverState,
+    Machine.HANDOVER_LINE: HandoverLineState,
+    Machine.SCAN: ScanState,
+    Machine.SCAN_PAGE: ScanPageState,
 }
 
 INITIAL: Mapping[Machine, StrEnum] = {
@@ -228,6 +290,10 @@ INITIAL: Mapping[Machine, StrEnum] = {
     Machine.ATTEMPT: A.STARTED,
     Machine.TASK: T.READY,
     Machine.BATCH: B.OPEN,
+    Machine.HANDOVER: HandoverState.OPEN,
+    Machine.HANDOVER_LINE: HandoverLineState.LISTED,
+    Machine.SCAN: ScanState.RECEIVED,
+    Machine.SCAN_PAGE: ScanPageState.READ,
 }
 
 
@@ -256,6 +322,10 @@ TRANSITIONS: Mapping[Machine, tuple[Transition, ...]] = {
     Machine.ATTEMPT: _rows(Machine.ATTEMPT, _ATTEMPT),
     Machine.TASK: _rows(Machine.TASK, _TASK),
     Machine.BATCH: _rows(Machine.BATCH, _BATCH),
+    Machine.HANDOVER: _rows(Machine.HANDOVER, _HANDOVER),
+    Machine.HANDOVER_LINE: _rows(Machine.HANDOVER_LINE, _HANDOVER_LINE),
+    Machine.SCAN: _rows(Machine.SCAN, _SCAN),
+    Machine.SCAN_PAGE: _rows(Machine.SCAN_PAGE, _SCAN_PAGE),
 }
 
 _LEGAL: dict[tuple[str, str, str], tuple[str, ...]] = {

@@ -242,6 +242,7 @@ def _facts(system: System, department: Department, sending: OpenChannel | None) 
         max_attempts=limits.max_attempts if limits else 1,
         successor=system.successor,
         hand_over_ms=int(limits.hand_over_hours * 3_600_000) if limits else 0,
+        courier=next((one.courier for one in system.channels if one.courier is not None), None),
     )
 
 

@@ -23,6 +23,7 @@ from hub.cli import (
     lanes,
     migrate,
     plugins,
+    scans,
     serve,
     unknown,
     users,
@@ -48,6 +49,7 @@ _GROUPS = {
     "journal": journal.app,
     "channels": channels.app,
     "files": files.app,
+    "scans": scans.app,
 }
 
 

@@ -12,6 +12,11 @@ class IdConflict(OnedoorError):
 class NotAllowed(OnedoorError):
     """The state of the case, step or task does not allow this, or a guard does not hold (409)."""
 
+    def __init__(self, text: str, code: str = "not_allowed") -> None:
+        """``code`` is what the journal keeps of a refusal; the text is for the person."""
+        super().__init__(text)
+        self.code = code
+
 
 class NotFoundHere(OnedoorError):
     """No such case, task or delivery in this region (404)."""

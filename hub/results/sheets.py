@@ -45,6 +45,7 @@ def issue_sheet(work: Casework, delivery: Row, content: TaskSheet) -> None:
                 "voided_at": None,
                 "content_hash": digest,
                 "sealed_content": work.key.seal(body, "sheet"),
+                "prints_before": found["prints"],
             }
             work.connection.update("sheet", key, changes)
             work.log("sheet", number, str(found["version"]), str(found["version"] + 1), delivery=delivery["id"])
@@ -67,12 +68,13 @@ def find_sheet(connection: Connection, city: City, number: str) -> Row:
 
 @record
 class Print:
-    """A counted print: everything that the page needs besides names from the catalogue."""
+    """A counted print: everything that the page needs besides names from the catalogue. ``print_no``: of this version, from 1."""
 
     row: Row
     content: TaskSheet
     case: Row
     code: str
+    print_no: int
 
 
 def count_print(connection: Connection, city: City, number: str, at: int, by: str) -> Print:
@@ -87,7 +89,8 @@ def count_print(connection: Connection, city: City, number: str, at: int, by: st
     work.save()
     content = adapter(TaskSheet).validate_python(orjson.loads(work.key.unseal(row["sealed_content"], "sheet")))
     mac = city.keys.sheet_mac(number, row["version"], row["content_hash"])
-    return Print(row=row, content=content, case=work.row, code=sheet_code(number, row["version"], mac))
+    code = sheet_code(number, row["version"], mac)
+    return Print(row=row, content=content, case=work.row, code=code, print_no=row["prints"] - row["prints_before"])
 
 
 def prove(city: City, row: Row, code: str | None, number: str | None, version: int | None) -> None:
@@ -98,16 +101,21 @@ def prove(city: City, row: Row, code: str | None, number: str | None, version: i
         try:
             read = parse_sheet_code(code)
         except ValueError as error:
-            raise NotAllowed(str(error)) from error
+            raise NotAllowed(str(error), "unreadable") from error
         if read.number != row["number"]:
-            raise NotAllowed("this code belongs to another sheet: scan the sheet in your hand again")
+            raise NotAllowed("this code belongs to another sheet: scan the sheet in your hand again", "other_sheet")
         if read.version != row["version"]:
-            raise NotAllowed(f"this print is outdated: version {row['version']} counts, print it again")
+            raise _outdated(row)
         wanted = city.keys.sheet_mac(row["number"], row["version"], row["content_hash"])
         if read.mac is None or not hmac.compare_digest(read.mac, wanted):
-            raise NotAllowed("the code on this sheet was not made here: do not confirm it, tell the supervisor")
+            told = "the code on this sheet was not made here: do not confirm it, tell the supervisor"
+            raise NotAllowed(told, "altered")
         return
     if number is None or version is None:
-        raise NotAllowed("scan the sheet's code, or key its number and version")
+        raise NotAllowed("scan the sheet's code, or key its number and version", "no_code")
     if version != row["version"]:
-        raise NotAllowed(f"this print is outdated: version {row['version']} counts, print it again")
+        raise _outdated(row)
+
+
+def _outdated(row: Row) -> NotAllowed:
+    return NotAllowed(f"this print is outdated: version {row['version']} counts, print it again", "outdated")

@@ -15,6 +15,7 @@ from hub.city import City, milliseconds, moment
 from hub.results import cases, steps
 from hub.results.casework import Casework, Change
 from hub.results.errors import NotAllowed, NotFoundHere, Overtaken
+from hub.results.handovers import came_back
 from hub.results.operations import act_on
 from hub.results.reception import accept
 from hub.results.sheets import find_sheet, prove
@@ -84,7 +85,10 @@ def complete(
         return work.save("to_confirm")
     work.set_task(row, TaskState.COMPLETED, completion=told.id, assigned_to=told.by, sealed_completion=body)
     _ENDINGS.get(row["kind"], _centre_step)(work, row, told, outcome)
-    return work.save()
+    change = work.save()
+    if row["kind"] == "sheet" and not isinstance(outcome, DeliveryError):
+        came_back(connection, city, row["sheet_no"], at, told.by)  # whoever confirms a sheet has it in his hand
+    return change
 
 
 def _contradicts(work: Casework, row: Row, outcome: Outcome | DeliveryError | None) -> bool:

@@ -10,22 +10,41 @@ from aiohttp import web
 from hub import metrics
 from hub.city import milliseconds
 from hub.clients import ClientBook
-from hub.store import integrity, reading, registry
+from hub.store import handovers, integrity, reading, registry, scans
 from hub.store.connection import Connection, StoreUnavailable
-from hub.web import static_files, views_case, views_sign_in, views_task, views_worklist
+from hub.web import static_files, views_case, views_handovers, views_scans, views_sign_in, views_task, views_worklist
 from hub.web.asking import BOOK, HUB
 from hub.web.callbacks import receive_callback
 from hub.web.cases import receive_case, receive_event, receive_lines, show_case, upload_material
 from hub.web.guard import add_headers, check_cookies, guard
+from hub.web.handovers import (
+    cancel_handover,
+    hand_out,
+    list_handovers,
+    lose_sheet,
+    make_handover,
+    print_handover,
+    show_handover,
+    take_in,
+)
 from hub.web.problems import SAFE_HEADERS, problems
-from hub.web.tasks import complete_task, list_tasks, print_sheet
+from hub.web.scans import drop_scan, list_scans, settle_page, show_original, show_picture, show_scan
+from hub.web.tasks import complete_task, list_tasks, print_many, print_sheet
 
 if TYPE_CHECKING:
     from hub.app import Hub
 
 NAME = "onedoor"
 
-PAGE_GROUPS = (static_files.ROUTES, views_sign_in.ROUTES, views_worklist.ROUTES, views_task.ROUTES, views_case.ROUTES)
+PAGE_GROUPS = (
+    static_files.ROUTES,
+    views_sign_in.ROUTES,
+    views_worklist.ROUTES,
+    views_task.ROUTES,
+    views_case.ROUTES,
+    views_handovers.ROUTES,
+    views_scans.ROUTES,
+)
 """The pages, a group a file, in the order of the menu."""
 
 READY_SECONDS = 2.0
@@ -61,8 +80,23 @@ def add_routes(app: web.Application) -> None:
             web.post("/v1/cases/{case_no:[0-9]{24}}/events", receive_event),
             web.get("/v1/cases/{case_no:[0-9]{24}}", show_case),
             web.get("/v1/tasks", list_tasks),
+            web.post("/v1/tasks/print", print_many),
             web.post("/v1/tasks/{id:[0-9A-Za-z-]{12,36}}/complete", complete_task),
             web.post("/v1/tasks/{id:[0-9A-Za-z-]{12,36}}/print", print_sheet),
+            web.get("/v1/handovers", list_handovers),
+            web.post("/v1/handovers", make_handover),
+            web.post("/v1/handovers/in", take_in),
+            web.get("/v1/handovers/{number:JJ[0-9]{21}}", show_handover),
+            web.post("/v1/handovers/{number:JJ[0-9]{21}}/print", print_handover),
+            web.post("/v1/handovers/{number:JJ[0-9]{21}}/out", hand_out),
+            web.post("/v1/handovers/{number:JJ[0-9]{21}}/lost", lose_sheet),
+            web.post("/v1/handovers/{number:JJ[0-9]{21}}/cancel", cancel_handover),
+            web.get("/v1/scans", list_scans),
+            web.post("/v1/scans", drop_scan),
+            web.get("/v1/scans/{id:[0-9a-f-]{36}}", show_scan),
+            web.get("/v1/scans/{id:[0-9a-f-]{36}}/file", show_original),
+            web.get("/v1/scans/{id:[0-9a-f-]{36}}/pages/{page:[0-9]{1,4}}", show_picture),
+            web.post("/v1/scans/{id:[0-9a-f-]{36}}/pages/{page:[0-9]{1,4}}", settle_page),
             web.post("/v1/callbacks/{system:[A-Za-z0-9-]{1,64}}", receive_callback),
             web.get("/healthz", health),
             web.get("/readyz", ready),
@@ -125,4 +159,6 @@ def _counts(connection: Connection, region: str, now: int) -> metrics.Counts:
         lanes=reading.held_lanes(connection, region),
         open_dates=reading.open_dates(connection, region),
         overdue_sheets=reading.overdue_sheets(connection, region, now),
+        unreturned=handovers.unreturned(connection, region, now),
+        odd_pages=scans.odd_pages(connection, region),
     )

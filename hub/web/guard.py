@@ -85,6 +85,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not policy.page:
         return await handler(request)
 
+    if policy.upload:
+        # aiohttp knows one limit for all of an application, and would leave the files of a cloned request open
+        request._client_max_size = request.app[HUB].settings.max_scan_bytes  # noqa: SLF001
+
     async def guarded(request: web.Request) -> web.StreamResponse:
         _check_host(request)
         await _recognise(request)

@@ -31,6 +31,14 @@ STEP = {
     "cancelled": N_("cancelled"),
     "not_answered": N_("not answered in time"),
 }
+LINE = {
+    "listed": N_("listed"),
+    "out": N_("out"),
+    "back": N_("back"),
+    "lost": N_("lost"),
+    "left_behind": N_("stayed behind"),
+}
+"""A sheet on a handover list."""
 
 _SAYS = {
     "step": N_("Step {subject}: {state}"),
@@ -46,6 +54,8 @@ _SAYS = {
     "data": N_("Data of the case stored"),
     "flag": N_("Mark {subject}: {state}"),
     "alarm": N_("Alarm: {state}"),
+    "handover": N_("Task sheet {subject} on a handover list: {state}"),
+    "scan": N_("A scanned page of task sheet {subject} was attached"),
     "attempt": N_("Try at delivery: {state}"),
 }
 
@@ -67,5 +77,5 @@ def _state(request: web.Request, kind: str, state: str) -> str:
     if kind == "case" and state in set(CaseState):
         info = CASE_STATES[CaseState(state)]
         return info.name_zh if language_of(request) == "zh" else info.name_en
-    words = {"step": STEP, "delivery": DELIVERY, "task": STATES}.get(kind, {})
+    words = {"step": STEP, "delivery": DELIVERY, "task": STATES, "handover": LINE}.get(kind, {})
     return text(request, words[state]) if state in words else state

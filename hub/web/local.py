@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
+from contracts.paper_api import ScanList, ScanView
 from contracts.records import adapter, record
-from hub import clients
+from hub import clients, scans
 from hub.city import milliseconds
 from hub.clients import Client, NewClient, Scope
 from hub.cloud_events import parse_json, read_data
@@ -11,7 +12,7 @@ from hub.lanes import Lane
 from hub.orders import Person
 from hub.results import NotFoundHere
 from hub.web import local_cases, local_files, local_lookup, local_users, operating
-from hub.web.asking import BOOK, HUB, body_of
+from hub.web.asking import BOOK, HUB, UPLOAD_SECONDS, body_of
 from hub.web.cases import JSON_HEADERS
 from hub.web.problems import SAFE_HEADERS, problems
 
@@ -19,6 +20,9 @@ LIMIT = 65_536
 
 OPERATOR = "operator"
 """Who the journal names for what comes over the local socket: the file's owner, nobody else can open it."""
+
+EVERY_DESK = Client(id=OPERATOR, name=OPERATOR, scope=Scope(), created_at=0)
+"""Whoever may open the socket, as the one who drops scans in."""
 
 
 @record
@@ -43,6 +47,8 @@ def make_local_app(api: web.Application) -> web.Application:
             *local_users.ROUTES,
             *local_files.ROUTES,
             *local_lookup.ROUTES,
+            web.get("/admin/scans", list_scans),
+            web.post("/admin/scans", drop_scan),
             web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/hold", hold_lane),
             web.post("/admin/lanes/{system:[A-Za-z0-9-]{1,64}}/release", release_lane),
         ]
@@ -81,6 +87,21 @@ async def revoke_client(request: web.Request) -> web.Response:
         raise NotFoundHere(str(error)) from error
     request.app[BOOK].forget()
     return web.Response(status=204)
+
+
+async def list_scans(request: web.Request) -> web.Response:
+    """GET /admin/scans."""
+    hub = request.app[HUB]
+    found = await scans.listed(hub, EVERY_DESK, odd=request.query.get("odd") == "true", limit=scans.MOST_LISTED)
+    return web.Response(body=adapter(ScanList).dump_json(found), headers=JSON_HEADERS)
+
+
+async def drop_scan(request: web.Request) -> web.Response:
+    """POST /admin/scans: a file of scanned pages, for one desk or for all."""
+    hub = request.app[HUB]
+    content = await body_of(request, hub.settings.max_scan_bytes, UPLOAD_SECONDS)
+    found = await scans.drop(hub, EVERY_DESK, content, "", request.query.get("centre"), OPERATOR)
+    return web.Response(status=202, body=adapter(ScanView).dump_json(found), headers=JSON_HEADERS)
 
 
 async def hold_lane(request: web.Request) -> web.Response:

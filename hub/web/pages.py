@@ -41,19 +41,25 @@ FIRST = next(iter(LANGUAGES))
 
 @record
 class Link:
-    """An entry of the menu, for those with one of the roles; no role: for everybody."""
+    """An entry of the menu, for those with one of the roles; no role: for everybody. ``place``: the smallest comes first."""
 
     path: str
     text: str
     roles: frozenset[Role] = frozenset()
+    place: int = 10
 
 
 MENU: list[Link] = []
-"""Filled by the page groups in the order in which ``hub.web.api`` names them."""
+"""Filled by the page groups."""
 
 
 @cache
 def environment() -> jinja2.Environment:
+    """The templates in no language: for whoever looks for their sentences."""
+    return _made()
+
+
+def _made() -> jinja2.Environment:
     """The templates: escaped always, and a misspelt name is an error."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -71,7 +77,7 @@ def environment() -> jinja2.Environment:
 
 @cache
 def _environment_in(language: str) -> jinja2.Environment:
-    found = environment().overlay()
+    found = _made()  # no overlay: those share their globals, and the language installed last would be everybody's
     found.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # comes with the extension
     return found
 
@@ -149,7 +155,8 @@ def menu(request: web.BaseRequest) -> list[Link]:
     session = signed_in(request)
     if session is None or session.level != Level.FULL:
         return []
-    return [link for link in MENU if not link.roles or session.account.is_any(*link.roles)]
+    mine = (link for link in MENU if not link.roles or session.account.is_any(*link.roles))
+    return sorted(mine, key=lambda link: link.place)
 
 
 def _formats(hub: "Hub", language: str) -> Mapping[str, Callable[..., str]]:

@@ -4,6 +4,7 @@ The guard (``hub.web.guard``) enforces it, docs/reference/routes.md is written f
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from aiohttp import web
@@ -36,7 +37,7 @@ class Reach(StrEnum):
 class Policy:
     """``roles``: of staff, who may; empty: whoever is signed in. ``half``: also before the second factor or a new password.
 
-    ``page``: a person reads the answer, errors too. ``cached``: the only ones that a browser may keep.
+    ``upload``: its form may be as large as a stack of scans. ``page``: a person reads the answer, errors too. ``cached``: the only ones that a browser may keep.
     """
 
     who: Who
@@ -45,6 +46,7 @@ class Policy:
     page: bool = False
     half: bool = False
     cached: bool = False
+    upload: bool = False
 
 
 class PolicyMissing(OnedoorError):
@@ -65,6 +67,8 @@ _SYSTEM = staff(Role.SYSTEM)
 _SECURITY = staff(Role.SECURITY)
 _ADMINISTRATORS = staff(Role.SYSTEM, Role.SECURITY, Role.AUDITOR)
 
+_PAPER = staff(Role.COUNTER, Role.BACK_OFFICE, Role.SUPERVISOR, reach=Reach.LIST)
+
 POLICIES: dict[str, Policy] = {
     # the API
     "POST /v1/cases": _SENDER,
@@ -75,6 +79,21 @@ POLICIES: dict[str, Policy] = {
     "GET /v1/tasks": Policy(who=Who.SENDER, reach=Reach.LIST),
     "POST /v1/tasks/{id}/complete": Policy(who=Who.SENDER, reach=Reach.TASK),
     "POST /v1/tasks/{id}/print": Policy(who=Who.SENDER, reach=Reach.TASK),
+    "POST /v1/tasks/print": Policy(who=Who.SENDER, reach=Reach.TASK),
+    "GET /v1/handovers": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/handovers": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/handovers/in": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "GET /v1/handovers/{number}": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/handovers/{number}/print": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/handovers/{number}/out": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/handovers/{number}/lost": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/handovers/{number}/cancel": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "GET /v1/scans": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/scans": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "GET /v1/scans/{id}": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "GET /v1/scans/{id}/file": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "GET /v1/scans/{id}/pages/{page}": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "POST /v1/scans/{id}/pages/{page}": Policy(who=Who.SENDER, reach=Reach.LIST),
     "POST /v1/callbacks/{system}": Policy(who=Who.DEPARTMENT),
     # the machine room
     "GET /healthz": _ANYONE,
@@ -106,6 +125,8 @@ POLICIES: dict[str, Policy] = {
     "POST /admin/find": _OWNER,
     "GET /admin/items": _OWNER,
     "POST /admin/backup": _OWNER,
+    "GET /admin/scans": _OWNER,
+    "POST /admin/scans": _OWNER,
     "GET /admin/users": _OWNER,
     "POST /admin/users": _OWNER,
     "POST /admin/users/{login}/password": _OWNER,
@@ -139,6 +160,23 @@ POLICIES: dict[str, Policy] = {
     "GET /cases/{case_no}": staff(*CASEWORK, Role.OPERATOR, Role.AUDITOR, reach=Reach.CASE),
     "POST /cases/{case_no}/reveal": staff(*CASEWORK, reach=Reach.CASE),
     "POST /cases/{case_no}/events": staff(*CASEWORK, reach=Reach.CASE),
+    # handover lists and scan-back
+    "GET /handovers": _PAPER,
+    "POST /handovers": _PAPER,
+    "GET /handovers/in": _PAPER,
+    "POST /handovers/in": _PAPER,
+    "GET /handovers/{number}": _PAPER,
+    "GET /handovers/{number}/csv": _PAPER,
+    "POST /handovers/{number}/print": _PAPER,
+    "POST /handovers/{number}/out": _PAPER,
+    "POST /handovers/{number}/lost": _PAPER,
+    "POST /handovers/{number}/cancel": _PAPER,
+    "GET /scans": _PAPER,
+    "POST /scans": replace(_PAPER, upload=True),
+    "GET /scans/{id}": _PAPER,
+    "GET /scans/{id}/file": _PAPER,
+    "GET /scans/{id}/pages/{page}": _PAPER,
+    "POST /scans/{id}/pages/{page}": _PAPER,
 }
 
 

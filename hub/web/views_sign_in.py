@@ -13,7 +13,7 @@ from hub.store import accounts
 from hub.web.asking import HUB
 from hub.web.guard import address_of, cookie_name, drop_cookie, lacks_second_factor, local_path, set_cookie
 from hub.web.page_errors import sentence
-from hub.web.pages import MENU, person, show, signed_in, text
+from hub.web.pages import menu, person, show, signed_in, text
 from hub.web.texts import LANGUAGES, N_
 
 if TYPE_CHECKING:
@@ -41,10 +41,8 @@ async def start(request: web.Request) -> web.Response:
     session = signed_in(request)
     if session is not None and session.level != Level.FULL:
         raise web.HTTPSeeOther("/sign-in/code")
-    account = person(request)
-    for link in MENU:
-        if not link.roles or account.is_any(*link.roles):
-            raise web.HTTPSeeOther(link.path)
+    for link in menu(request):
+        raise web.HTTPSeeOther(link.path)
     raise web.HTTPSeeOther("/account")
 
 

@@ -9,7 +9,7 @@ from contracts.envelope import EVENT_TYPE, CaseEvent, Envelope
 from contracts.errors import OnedoorError
 from contracts.records import adapter
 from contracts.task_sheet import parse_sheet_code, sheet_number
-from hub import desk, intake, labels, metrics, results, worklist
+from hub import desk, intake, labels, metrics, results, scans, worklist
 from hub.city import moment
 from hub.cloud_events import BadMessage, message_of
 from hub.people import Account, Role
@@ -25,6 +25,7 @@ from hub.web.journal_words import journal_words
 from hub.web.page_errors import sentence
 from hub.web.pages import person, show, text
 from hub.web.task_words import KINDS, REASONS, STATES, TOLD
+from hub.web.views_scans import VERDICTS
 from hub.web.views_worklist import told_about
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ async def page(
         }
 
     known = await hub.read(read)
+    number = known["row"]["sheet_no"]
+    pages = await scans.attached(hub, number) if number else ()
     typed = {"form_id": completion_form.new_id(), **(given or {})}
     return show(
         request,
@@ -108,6 +111,8 @@ async def page(
         material_names=hub.city.materials,
         code_lists=hub.site.code_lists,
         says=journal_words(request),
+        pages=pages,
+        verdicts=VERDICTS,
         **known,
     )
 

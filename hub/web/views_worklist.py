@@ -1,12 +1,10 @@
 """The worklist: tabs, filters, search, the scan box, and what can be done with many tasks at once."""
 
 import re
-from collections.abc import Callable, Sequence
-from io import BytesIO
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-import pypdfium2
 from aiohttp import web
 
 from contracts.task_sheet import parse_sheet_code, sheet_number
@@ -312,26 +310,14 @@ async def print_sheets(request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther("/tasks?told=none")
     scope = me.sender.scope
     await hub.read(lambda connection: [worklist.find(connection, hub, scope, task) for task in ids])
-    printed = [await desk.print_sheet(hub, me.sender, task) for task in ids]
-    for sheet in printed:
+    printed = await desk.print_sheets(hub, me.sender, ids)
+    for sheet in printed.sheets:
         metrics.PRINTS.labels(sheet.system).inc()
     return web.Response(
-        body=await hub.runtime.in_thread(joined, [sheet.pdf for sheet in printed]),
+        body=printed.pdf,
         content_type="application/pdf",
         headers={"Content-Disposition": 'inline; filename="sheets.pdf"'},
     )
-
-
-def joined(documents: Sequence[bytes]) -> bytes:
-    """One PDF of several."""
-    if len(documents) == 1:
-        return documents[0]
-    whole = pypdfium2.PdfDocument.new()
-    for document in documents:
-        whole.import_pages(pypdfium2.PdfDocument(document))
-    body = BytesIO()
-    whole.save(body)
-    return body.getvalue()
 
 
 ROUTES = [

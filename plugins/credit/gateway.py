@@ -16,7 +16,8 @@ class InPerson:
     def __init__(self, inner: PaperGateway) -> None:
         self._inner = inner
         self.prepare, self.check = inner.prepare, inner.check
-        self.print_sheet, self.confirm = inner.print_sheet, inner.confirm
+        self.print_sheets, self.print_handover = inner.print_sheets, inner.print_handover
+        self.confirm = inner.confirm
 
     async def deliver(self, delivery: Delivery, /) -> Outcome:
         """The sheet to print. Raises PermanentError."""

@@ -6,6 +6,7 @@ end lives on until every case has come to its end.
 """
 
 import asyncio
+import itertools
 import os
 import signal
 import sqlite3
@@ -23,6 +24,7 @@ from simulators.faults import Fault
 from simulators.hub_process import KILLED_AT_A_CRASH_POINT
 from tests.crash_labels import labels_in_the_code
 from tests.fast_city import FastCity, fast_city, short_folder, write_canaries
+from tests.scanned_pages import blank, encoded
 
 Way = Callable[[FastCity], Awaitable[object]]
 CIVIL_ZONE = ZoneInfo("Asia/Shanghai")
@@ -61,6 +63,23 @@ async def an_upload(city: FastCity) -> None:
         while True:
             with suppress(aiohttp.ClientError):
                 async with http.post(f"{city.world.hub.url}/v1/materials", data=b"%PDF-1.7 sample") as answer:
+                    if answer.status < 300:
+                        return
+            await asyncio.sleep(0.1)
+
+
+WIDTHS = itertools.count(300)
+"""No two scans alike: the same file again would be the same scan."""
+
+
+async def a_scan(city: FastCity) -> None:
+    """A blank page comes from the scanner, however often the hub dies over it."""
+    headers = {"Authorization": f"Bearer {await city.world.key()}", "Content-Type": "image/png"}
+    page = encoded(blank(next(WIDTHS), 400))
+    async with aiohttp.ClientSession(headers=headers) as http:
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with http.post(f"{city.world.hub.url}/v1/scans", data=page) as answer:
                     if answer.status < 300:
                         return
             await asyncio.sleep(0.1)
@@ -198,6 +217,8 @@ FIRST_CITY: dict[str, Way] = {
     **both("writer", INSTANT),
     **both("seal", INSTANT),
     **both("upload", an_upload),
+    **both("scan", a_scan),
+    **both("scan_page", a_scan),
     **both("claim", INSTANT),
     **both("begin_attempt", a_second_try),
     "send.before": EVERYTHING,

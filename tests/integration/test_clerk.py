@@ -64,7 +64,7 @@ async def served(hub: Hub, port: int | None = None) -> AsyncIterator[str]:
 
 async def put_sheet(folder: Path, name: str = "sheet.pdf", number: str = NUMBER, **changes: Any) -> None:
     async with gateway() as desk:
-        pdf = await desk.print_sheet(numbered(await a_sheet(desk), number=number, **changes))
+        pdf = await desk.print_sheets([numbered(await a_sheet(desk), number=number, **changes)])
     (folder / f"{name}.part").write_bytes(pdf)
     (folder / f"{name}.part").rename(folder / name)
 
@@ -108,7 +108,7 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
 async def test_a_sheet_is_known_by_its_paper_alone(tmp_path: Path, language: str) -> None:
     path = tmp_path / "sheet.pdf"
     async with gateway(system(sheet={"language": language})) as channel:
-        path.write_bytes(await channel.print_sheet(numbered(await a_sheet(channel), version=3)))
+        path.write_bytes(await channel.print_sheets([numbered(await a_sheet(channel), version=3)]))
     sheet = read_sheet(path)
 
     zh = language == "zh"
@@ -126,7 +126,7 @@ async def test_what_he_writes_is_understood_by_the_channel_whatever_he_decides(t
     path = tmp_path / "sheet.pdf"
     outcomes: Counter[type] = Counter()
     async with gateway() as channel:
-        path.write_bytes(await channel.print_sheet(numbered(await a_sheet(channel))))
+        path.write_bytes(await channel.print_sheets([numbered(await a_sheet(channel))]))
         sheet = read_sheet(path)
         for seed in range(300):
             ticked = decide(sheet, random.Random(seed))
@@ -337,7 +337,7 @@ async def test_a_page_with_another_code_is_no_sheet(tmp_path: Path) -> None:
         with pytest.raises(UnreadableSheetError):
             read_sheet(tmp_path / f"{name}.pdf")
     async with gateway(system(sheet={"qr": False})) as channel:
-        (tmp_path / "bare.pdf").write_bytes(await channel.print_sheet(numbered(await a_sheet(channel))))
+        (tmp_path / "bare.pdf").write_bytes(await channel.print_sheets([numbered(await a_sheet(channel))]))
     with pytest.raises(UnreadableSheetError, match="no QR code"):
         read_sheet(tmp_path / "bare.pdf")
 

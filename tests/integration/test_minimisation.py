@@ -221,24 +221,26 @@ async def _printed(gateway: Printing, delivery: Delivery) -> bytes:
     outcome = await gateway.deliver(delivery)  # type: ignore[attr-defined] # a Printing gateway is a Gateway too
     assert isinstance(outcome, AwaitingReply)
     assert outcome.task_sheet is not None
-    pdf = await gateway.print_sheet(
-        NumberedSheet(
-            sheet=outcome.task_sheet,
-            number="ABCDEFGH0001",
-            version=1,
-            code="ODS1:ABCDEFGH0001:01:00000000000000000000000000",
-            content_hash="0" * 64,
-            print_no=1,
-            printed_at=datetime(2026, 3, 2, tzinfo=UTC),
-            case_no=delivery.case_no,
-            item_name="样例",
-            centre_name="样例中心",
-            department_name="样例部门",
-            received_at=datetime(2026, 3, 2, tzinfo=UTC),
-            due_at=None,
-            lamp="none",
-            clerk="staff-1",
-        )
+    pdf = await gateway.print_sheets(
+        [
+            NumberedSheet(
+                sheet=outcome.task_sheet,
+                number="ABCDEFGH0001",
+                version=1,
+                code="ODS1:ABCDEFGH0001:01:00000000000000000000000000",
+                content_hash="0" * 64,
+                print_no=1,
+                printed_at=datetime(2026, 3, 2, tzinfo=UTC),
+                case_no=delivery.case_no,
+                item_name="样例",
+                centre_name="样例中心",
+                department_name="样例部门",
+                received_at=datetime(2026, 3, 2, tzinfo=UTC),
+                due_at=None,
+                lamp="none",
+                clerk="staff-1",
+            )
+        ]
     )
     document = pypdfium2.PdfDocument(pdf)
     return "".join(page.get_textpage().get_text_bounded() for page in document).encode()

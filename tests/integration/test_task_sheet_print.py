@@ -20,7 +20,7 @@ from tests.paper_world import CASE_NO, IDENTITY_NUMBER, NOON, RARE_NAME, a_sheet
 
 
 async def printed(desk: PaperGateway, sheet: NumberedSheet | None = None, **changes: Any) -> bytes:
-    return await desk.print_sheet(sheet or numbered(await a_sheet(desk), **changes))
+    return await desk.print_sheets([sheet or numbered(await a_sheet(desk), **changes)])
 
 
 def codes_of(pdf: bytes, dots_per_inch: int) -> list[dict[str, str]]:
@@ -84,7 +84,7 @@ async def test_each_copy_has_one_page_its_mark_and_its_own_foot() -> None:
 async def test_both_codes_are_read_from_the_rasterised_page_of_every_copy(dots_per_inch: int) -> None:
     async with gateway() as desk:
         sheet = numbered(await a_sheet(desk), version=7)
-        pdf = await desk.print_sheet(sheet)
+        pdf = await desk.print_sheets([sheet])
 
     for codes in codes_of(pdf, dots_per_inch):
         assert sorted(codes.values()) == sorted([sheet.code, bar_code(sheet.number, 7)])
@@ -153,7 +153,7 @@ async def test_what_a_resident_wrote_is_text_and_never_markup() -> None:
     written = '#panic("x") *b* _i_ $a$ `c` <l> @m // \\ "引号" <script>alert(1)</script>'
     async with gateway() as desk:
         sheet = await a_sheet(desk, fields={"applicant_name": written, "SFZH": "E1"})
-        page = words_of(await desk.print_sheet(numbered(sheet)))[0]
+        page = words_of(await desk.print_sheets([numbered(sheet)]))[0]
 
     assert "".join(written.split()) in "".join(page.split())
 
@@ -162,7 +162,7 @@ async def test_a_sheet_too_long_for_one_page_goes_on_and_counts_its_pages() -> N
     children = [{"XM": f"样例{place:02d}", "ZJHM": f"E{place:08d}"} for place in range(40)]
     async with gateway() as desk:
         sheet = await a_sheet(desk, fields={"applicant_name": "样例甲", "SFZH": "E1", "children": children})
-        pdf = await desk.print_sheet(numbered(sheet))
+        pdf = await desk.print_sheets([numbered(sheet)])
     pages = words_of(pdf)
 
     assert len(pages) == 6
@@ -184,7 +184,7 @@ async def test_a_sheet_with_much_on_it_still_takes_one_page_a_copy() -> None:
             possible_duplicate=True,
             fields={"applicant_name": RARE_NAME, "SFZH": IDENTITY_NUMBER, "children": children, "remarks": "情" * 100},
         )
-        pages = words_of(await desk.print_sheet(numbered(sheet)))
+        pages = words_of(await desk.print_sheets([numbered(sheet)]))
 
     assert len(pages) == 3
     assert all("可能已在系统受理，请先查询" in page and "回执" in pages[0] for page in pages)
@@ -228,7 +228,7 @@ async def test_ten_sheets_printed_at_once_are_ten_small_files_each_its_own() -> 
     async with gateway() as desk:
         content = await a_sheet(desk)
         sheets = [numbered(content, number=f"ABCDEFGH{place:04d}") for place in range(10)]
-        files = await asyncio.gather(*(desk.print_sheet(sheet) for sheet in sheets))
+        files = await asyncio.gather(*(desk.print_sheets([sheet]) for sheet in sheets))
 
     for place, pdf in enumerate(files):
         assert f"ABCD-EFGH-{place:04d}" in words_of(pdf)[0]
@@ -256,7 +256,7 @@ def test_the_codes_are_bars_of_whole_modules_in_millimetres() -> None:
 async def test_the_hash_on_the_paper_is_the_short_form_of_the_content_hash() -> None:
     async with gateway() as desk:
         sheet = numbered(await a_sheet(desk))
-        pages = words_of(await desk.print_sheet(sheet))
+        pages = words_of(await desk.print_sheets([sheet]))
         other = numbered(replace(sheet.sheet, notice_zh="样例"))
 
     assert all(f"内容校验 {sheet.content_hash[:12]}" in page for page in pages)

@@ -9,12 +9,15 @@ import pytest
 from contracts.delivery import AwaitingReply, Lookup, NotFound, Returned
 from contracts.envelope import CaseEventKind as Event
 from contracts.errors import CredentialsError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.paper_api import HandingOver
 from contracts.task_sheet import SheetBox, TaskSheet, sheet_code
 from hub import batches, outbox, results, states
 from hub.case_states import CASE_TRANSITIONS
-from hub.results import LostProcess, NotAllowed, Overtaken
+from hub.results import LostProcess, NewHandover, NotAllowed, Overtaken, ReadPage
 from hub.states import BatchState, Machine
-from tests.small_city import DONE, GRANTED, REFUSED, SmallCity
+from hub.store import handovers, scans
+from hub.store.connection import Row
+from tests.small_city import CENTRE, DONE, GRANTED, REFUSED, SmallCity
 
 WAITING = AwaitingReply(department_ref="R-1")
 RETURNED = Returned(reason_code="papers", wanted=("M0001",))
@@ -353,6 +356,78 @@ def tasks_of_every_kind(city: SmallCity) -> None:
         city.unit(lambda c, notify=notify: results.skip(c, city.city, notify["id"], "staff-1", city.at))
 
 
+def paper_that_travels_and_comes_back(city: SmallCity) -> None:
+    """A list that is cancelled; one that leaves a sheet behind, loses another and finds it again; scans that match, puzzle and fail."""
+    numbers = [printed_sheet(city) for _ in range(3)]
+    cancelled = listed(city, numbers)
+    city.unit(lambda c: results.cancel_handover(c, city.city, cancelled, city.at, "staff-1"))
+    travelling = listed(city, numbers)
+    told = HandingOver(by="staff-1", taken_by="courier-1", scanned=(*numbers[:2], "no code"))
+    city.unit(lambda c: results.hand_out(c, city.city, travelling, told, city.at))
+    city.unit(lambda c: results.lose_sheet(c, city.city, travelling, numbers[0], city.at, "staff-1"))
+    city.unit(lambda c: results.take_in(c, city.city, numbers[:2], city.at, "staff-1"))
+    code = ("QRCode", code_of(city, numbers[1]))
+    pages = [ReadPage(page=place, image="i", codes=codes) for place, codes in enumerate(([code], [], []), 1)]
+    scan = dropped(city, "b1")
+    for page in pages:
+        city.unit(lambda c, page=page: results.take_page(c, city.city, scan, 3, page, city.at))
+    city.unit(lambda c: results.assign_page(c, city.city, scan["id"], 2, numbers[2], city.at, "staff-1", frozenset()))
+    city.unit(lambda c: results.dismiss_page(c, city.city, scan["id"], 3, city.at, "staff-1", "blank"))
+    city.unit(lambda c: results.end_scan(c, city.city, scan, None, city.at))
+    broken = dropped(city, "b2")
+    city.unit(lambda c: results.end_scan(c, city.city, broken, "no_pdf", city.at))
+
+
+def printed_sheet(city: SmallCity) -> str:
+    """A sheet of CC-paper that was printed once; its number."""
+    case = city.submit("PAPER1")
+    city.send("CC-paper", AwaitingReply(task_sheet=SHEET))
+    number = str(city.tasks(case, "sheet")[0]["sheet_no"])
+    city.unit(lambda c: results.count_print(c, city.city, number, city.at, "staff-1"))
+    return number
+
+
+def listed(city: SmallCity, numbers: list[str]) -> str:
+    """A list of these sheets; its number."""
+    waiting = handovers.waiting_sheets(city.connection, "310000", CENTRE, frozenset({"CC-paper"}))
+    new = NewHandover(
+        centre=CENTRE,
+        department="CC",
+        run_at=None,
+        by="staff-1",
+        sheets=[row for row in waiting if row["number"] in numbers],
+    )
+    number: str = city.unit(lambda c: results.make_handover(c, city.city, new, city.at))
+    return number
+
+
+def code_of(city: SmallCity, number: str) -> str:
+    """The text of the QR code of a sheet."""
+    sheet = city.connection.row("SELECT * FROM sheet WHERE number = :n", {"n": number})
+    assert sheet is not None
+    return sheet_code(
+        number, sheet["version"], city.city.keys.sheet_mac(number, sheet["version"], sheet["content_hash"])
+    )
+
+
+def dropped(city: SmallCity, blob: str) -> Row:
+    """A file that was dropped in."""
+    row = {
+        "id": blob,
+        "blob": blob,
+        "size": 1,
+        "media_type": "image/png",
+        "centre": CENTRE,
+        "sheet_no": "",
+        "by": "s",
+        "created_at": city.at,
+    }
+    city.unit(lambda c: results.add_scan(c, city.city, row))
+    found = scans.find(city.connection, "310000", blob)
+    assert found is not None
+    return found
+
+
 def batches_from_open_to_closed(city: SmallCity) -> None:
     """Sealed, sent, acknowledged by the first answer, closed by the last; or refused as a whole."""
     for count, rejected in ((2, None), (1, "sent"), (1, "acknowledged")):
@@ -405,6 +480,7 @@ SCENARIOS: tuple[tuple[Scenario, dict[str, object]], ...] = (
     (cases_to_the_end, {}),
     (tasks_of_every_kind, {}),
     (batches_from_open_to_closed, {}),
+    (paper_that_travels_and_comes_back, {}),
 )
 
 

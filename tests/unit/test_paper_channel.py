@@ -7,13 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from adapters import paper
-from adapters.sheet_content import POSSIBLE_DUPLICATE
 from contracts.delivery import Completed, Confirmation, Decision, Returned
 from contracts.errors import PermanentError, TemporaryError
 from contracts.plugin import Preparing, Printing
 from contracts.records import adapter
 from contracts.situation import Situation
-from contracts.task_sheet import SheetBox, SheetMaterial, TaskSheet, content_hash
+from contracts.task_sheet import POSSIBLE_DUPLICATE, SheetBox, SheetMaterial, TaskSheet, content_hash
 from tests.paper_world import IDENTITY_NUMBER, RARE_NAME, a_sheet, delivery, gateway, system
 
 

@@ -42,6 +42,20 @@ DESIGN = {
         sent: acknowledged rejected
         acknowledged: closed rejected
     """,
+    Machine.HANDOVER: """
+        open: out cancelled
+        out: closed
+    """,
+    Machine.HANDOVER_LINE: """
+        listed: out left_behind
+        out: back lost
+        lost: back
+    """,
+    Machine.SCAN: "received: read refused",
+    Machine.SCAN_PAGE: """
+        read: matched odd
+        odd: matched dismissed
+    """,
     Machine.CASE: """
         10: 11 12 13 20
         11: 10 13
