@@ -54,9 +54,10 @@ class SftpSession(paramiko.SFTPClient):
         return version
 
     def sync(self, file: paramiko.SFTPFile) -> None:
-        """Ask the server to bring the file to its disk, where it offers that."""
+        """Ask the server to bring the file to its disk, where it offers that; one that offers and refuses it has none."""
         if FSYNC in self.extensions:
-            self._request(CMD_EXTENDED, FSYNC, file.handle)
+            with suppress(PermissionError):
+                self._request(CMD_EXTENDED, FSYNC, file.handle)
 
     def names(self, folder: str, limit: int) -> Generator[tuple[str, paramiko.SFTPAttributes], None, None]:
         """Plain files with readable names, at most ``limit``; the handle is given back in any case."""

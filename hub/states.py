@@ -222,7 +222,7 @@ _DELIVERY: _Table = {
         D.RETURNED: (C.REPLY,),
         D.DEAD: (C.PERMANENT_REPLY,),
         D.DUE: (C.TEMPORARY_REPLY, C.CHANNEL_CHANGE),
-        D.UNKNOWN: (C.OVERDUE, C.FORGOTTEN),
+        D.UNKNOWN: (C.OVERDUE, C.FORGOTTEN, C.REPLY),
         D.CANCELLED: (),
     },
     D.HELD: {D.DUE: (), D.CANCELLED: (), **_ON_REPLY},

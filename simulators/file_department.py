@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from adapters.file_drop_table import FileDropTable
+from adapters.file_drop_table import ControlFile, FileDropTable
 from contracts.catalogue import CodeList, Operation, ResultKind
 from contracts.records import record
 from contracts.site import SystemFile
@@ -105,8 +105,9 @@ class FileDepartment:
 
     @property
     def _put_away(self) -> Sequence[Path]:
-        back = self._table.back
-        return [self._root / folder.lstrip("/") for folder in (back.done_dir, back.quarantine_dir)]
+        back, receipt = self._table.back, self._table.receipt
+        receipts = (receipt.dir, receipt.done_dir, receipt.quarantine_dir) if receipt else ()
+        return [self._root / folder.lstrip("/") for folder in (back.done_dir, back.quarantine_dir, *receipts)]
 
     @contextmanager
     def working(self) -> Iterator["FileDepartment"]:
@@ -150,11 +151,22 @@ class FileDepartment:
             if wrong:
                 self.problems[path.name] = f"not readable, or the control file says otherwise: {wrong}"
             else:
+                self._acknowledge(path.name, len(rows))
                 for row in rows:
                     self._receive(row)
         shutil.move(path, before)
         if control:
             shutil.move(control, self._taken / control.name)
+
+    def _acknowledge(self, name: str, rows: int) -> None:
+        """The receipt for a whole file, where the exchange has them."""
+        receipt = self._table.receipt
+        if receipt is None:
+            return
+        told = {receipt.code: receipt.accepted[0] if receipt.accepted else "", receipt.rows: str(rows)}
+        text = "".join(f"{key}={value}\r\n" for key, value in told.items() if key is not None)
+        path = self._root / receipt.dir.lstrip("/") / name
+        appear(control_path(path, ControlFile(suffix=receipt.suffix)), text.encode())
 
     def _receive(self, row: Request) -> None:
         operation = self._form.operations[row.operation]

@@ -39,6 +39,7 @@ _HURRY = (
     (r"collect_seconds = \d+", "collect_seconds = 120"),
     (r"every_seconds = \d+", "every_seconds = 120"),
     (r", rate_per_second = \d+", ""),
+    (r'status = "fallback"', 'status = "fallback"\nauto_fallback = { breaker_open_minutes = 5 }'),
     # A department that has called in vain while the hub was down is asked after two hours, not after fifteen days.
     (r"reply_within_hours = 360", "reply_within_hours = 2"),
 )

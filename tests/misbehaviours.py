@@ -28,7 +28,7 @@ class Ends:
     """``state`` of the delivery when it rests; ``attempt`` and ``code``: how its first attempt ended and with which error code.
 
     ``attempts``: tries in our journal. ``arrivals``: requests that carried the message and reached the department; None: as many as
-    attempts.
+    attempts. ``reason``: the code beside what lies in quarantine, where files are exchanged.
     """
 
     state: str
@@ -36,6 +36,7 @@ class Ends:
     code: str | None = None
     attempts: int = 1
     arrivals: int | None = None
+    reason: str | None = None
 
 
 @record

@@ -151,6 +151,8 @@ ACTIONS: dict[tuple[str, DeliveryState], Callable[[Casework, Row], None]] = {
     ("resend", DeliveryState.UNKNOWN): _again("possible_duplicate"),
     ("resend", DeliveryState.WAITING): _again("channel_change"),
     ("resend", DeliveryState.HELD): _again("released"),
+    # What a person took over before its date is held; to whoever has the task it is a dead letter like any other.
+    ("replay", DeliveryState.HELD): _again("released"),
     ("cancel", DeliveryState.DUE): _cancel,
     ("cancel", DeliveryState.HELD): _cancel,
     ("cancel", DeliveryState.DEAD): _cancel,

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from contracts.delivery import AwaitingReply, Completed, Outcome, Reply, Returned
-from contracts.errors import DeliveryError, PermanentError, TemporaryError
+from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from hub import batches, states
 from hub.city import City, milliseconds
 from hub.results import cases, steps
@@ -97,6 +97,9 @@ def _target(
             "next_at": work.at + 60_000,
             "batch": None,
         }
+    if isinstance(outcome, OutcomeUnknownError) and state is DeliveryState.WAITING:
+        # They have said something that nobody can read: a person looks, nothing is sent again by itself.
+        return DeliveryState.UNKNOWN, {"lapsed_at": None, "error_code": outcome.code, "possible_duplicate": True}
     return None, {}
 
 
@@ -206,6 +209,8 @@ def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError) -> None:
             issue_sheet(work, row, outcome.task_sheet)
         cases.no_longer_instant_if_decider(work, row["step"])
         return
+    if isinstance(outcome, OutcomeUnknownError):
+        work.add_task("unknown", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
     if isinstance(outcome, PermanentError):
         work.add_task("dead", row["step"], work.row["accepting_centre"], system=row["system"], delivery=row["id"])
     if not isinstance(outcome, Completed | Returned):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIMIT = 65_536
 OPERATOR = "operator"
+By = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+"""Who does it, as the journal will name them."""
 
 
 @record
@@ -44,6 +46,7 @@ class SwitchRequest:
 
     to: str | None = None
     sheet_void: bool = False
+    by: By = OPERATOR
 
 
 @record
@@ -54,6 +57,7 @@ class ExplainRequest:
     day: date
     difference: str
     reason: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+    by: By = OPERATOR
 
 
 @record
@@ -62,6 +66,7 @@ class DayRequest:
 
     day: date
     system: str | None = None
+    by: By = OPERATOR
 
 
 async def show_channels(request: web.Request) -> web.Response:
@@ -111,7 +116,7 @@ async def switch(request: web.Request) -> web.Response:
     delivery = request.match_info["id"]
     change = await hub.commit(
         "switch_channel",
-        lambda c: results.switch(c, hub.city, delivery, told.to, OPERATOR, hub.now_ms(), sheet_void=told.sheet_void),
+        lambda c: results.switch(c, hub.city, delivery, told.to, told.by, hub.now_ms(), sheet_void=told.sheet_void),
     )
     return web.json_response({"case_no": change.case_no}, headers=JSON_HEADERS)
 
@@ -153,7 +158,7 @@ async def explain(request: web.Request) -> web.Response:
     await hub.commit(
         "explain",
         lambda c: reconciliation.explain(
-            c, hub.city, told.system, told.day, told.difference, told.reason, OPERATOR, hub.now_ms()
+            c, hub.city, told.system, told.day, told.difference, told.reason, told.by, hub.now_ms()
         ),
     )
     return web.Response(status=204)
@@ -167,7 +172,7 @@ async def close(request: web.Request) -> web.Response:
     for system in _systems(hub, told.system):
         closed = await hub.commit(
             "close_day",
-            lambda c: reconciliation.close(c, hub.city, system, told.day, OPERATOR, hub.now_ms()),  # noqa: B023 - at once
+            lambda c: reconciliation.close(c, hub.city, system, told.day, told.by, hub.now_ms()),  # noqa: B023 - at once
         )
         await hub.runtime.in_thread(file_watch.keep_report, hub.settings.data / "reports", closed)
         found.append(closed)

@@ -203,6 +203,69 @@ def rows(city: FastCity, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
+async def asked(city: FastCity, path: str, body: Mapping[str, Any]) -> Any:
+    """What the hub answers on its local socket about files; None while it does not live, or refuses."""
+    connector = aiohttp.UnixConnector(str(city.world.folder / "data" / "onedoor.sock"))
+    with suppress(aiohttp.ClientError):
+        async with (
+            aiohttp.ClientSession(connector=connector) as http,
+            http.post(f"http://hub{path}", json=body) as answer,
+        ):
+            return await answer.json() if answer.status == 200 else None
+    return None
+
+
+async def a_difference_that_is_explained(city: FastCity) -> None:
+    """The partner's file disagrees with its control file; somebody says why that is none."""
+    back = city.world.folder / "files" / "WJ-family" / "back"
+    while True:
+        today = city.world.clock.now().astimezone(CIVIL_ZONE)
+        name = f"WJ_JG_{today:%Y%m%d}_{next(_FOREIGN_NUMBERS)}"
+        (back / f"{name}.txt").write_text(name)
+        (back / f"{name}.ok").write_text("rows=7\r\nmd5=0\r\n")
+        for day in (today - timedelta(days=1), today):
+            found = await asked(city, "/admin/files/reconcile", {"day": f"{day:%Y-%m-%d}", "system": "WJ-family"})
+            for one in found[0]["differences"] if found else ():
+                told = {
+                    "system": "WJ-family",
+                    "day": f"{day:%Y-%m-%d}",
+                    "difference": one["key"],
+                    "reason": "test_file",
+                }
+                await asked(city, "/admin/files/explain", told)
+        await asyncio.sleep(0.3)
+
+
+_FOREIGN_NUMBERS = iter(range(700, 100_000))
+
+
+async def a_day_that_is_closed(city: FastCity) -> None:
+    """A day of long ago, on which nothing went and nothing came."""
+    while True:
+        await asked(city, "/admin/files/close", {"day": "2026-01-05", "system": "WJ-family"})
+        await asyncio.sleep(0.1)
+
+
+async def a_breaker_that_stays_open(city: FastCity) -> None:
+    """The relief system refuses every connection, longer than its fallback rule allows."""
+    city.world.dials["MZ-relief"].probabilities = {Fault.REFUSE: 1.0}
+    await asyncio.gather(*(city.taken("MZ004") for _ in range(6)))
+    await asyncio.sleep(60)
+
+
+async def a_delivery_that_runs_out_of_time(city: FastCity) -> None:
+    """Nobody may send, and the date comes near."""
+    await a_wrong_key(city)
+    while True:
+        with closing(sqlite3.connect(city.world.database, timeout=5)) as connection, suppress(sqlite3.OperationalError):
+            connection.execute(
+                "UPDATE delivery SET send_before = created_at + 2 WHERE system = 'MZ-marriage' AND state = 'held'"
+                " AND coalesce(cause, '') != 'deadline'"
+            )
+            connection.commit()
+        await asyncio.sleep(0.1)
+
+
 def both(commit: str, way: Way) -> dict[str, Way]:
     """The two labels of a commit."""
     return {f"{commit}.before_commit": way, f"{commit}.after_commit": way}
@@ -235,6 +298,9 @@ FIRST_CITY: dict[str, Way] = {
     **both("hold_lane", a_wrong_key),
     **both("hold_due", a_wrong_key),
     **both("release_lane", a_release),
+    **both("auto_fallback", a_breaker_that_stays_open),
+    **both("switch_channel", an_order_about("waiting", a_case_of("MZ004"), "channel", {"to": "paper"})),
+    **both("hand_over", a_delivery_that_runs_out_of_time),
     **both("enquire_now", an_order_about("waiting", a_case_of("DA002"), "enquire", {})),
 }
 
@@ -255,6 +321,10 @@ SECOND_CITY: dict[str, Way] = {
     "archive.before": EVERYTHING,
     "archive.moved": EVERYTHING,
     "archive.after": EVERYTHING,
+    **both("file_taken", EVERYTHING),
+    **both("receipt", EVERYTHING),
+    **both("explain", a_difference_that_is_explained),
+    **both("close_day", a_day_that_is_closed),
     **both("cut_off", nothing),
     **both("begin_again", a_batch_that_does_not_get_through),
     **both("begin_refused", a_name_that_the_file_cannot_carry),
