@@ -37,7 +37,7 @@ lint: $(TOX) ## style, types and import rules only
 system: $(TOX) ## power cuts, full disks, failing syncs, jumping clocks, alert rules (needs the packages of .ci/packages.txt)
 	$(BIN)/tox run -e system
 
-departments: $(TOX) ## departments whose software is not ours: SOAP by PHP (needs the packages of .ci/packages.txt)
+departments: $(TOX) ## departments whose software is not ours: SOAP by PHP, files by OpenSSH (needs the packages of .ci/packages.txt)
 	$(BIN)/tox run -e departments
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
