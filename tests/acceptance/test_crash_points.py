@@ -297,10 +297,10 @@ FIRST_CITY: dict[str, Way] = {
     **both("give_back", a_stop_with_a_full_desk),
     **both("hold_lane", a_wrong_key),
     **both("hold_due", a_wrong_key),
+    **both("hand_over", a_delivery_that_runs_out_of_time),
     **both("release_lane", a_release),
     **both("auto_fallback", a_breaker_that_stays_open),
     **both("switch_channel", an_order_about("waiting", a_case_of("MZ004"), "channel", {"to": "paper"})),
-    **both("hand_over", a_delivery_that_runs_out_of_time),
     **both("enquire_now", an_order_about("waiting", a_case_of("DA002"), "enquire", {})),
 }
 
