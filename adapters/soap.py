@@ -27,10 +27,11 @@ from adapters.soap_answers import (
 from adapters.soap_calls import Answer, SoapCalls
 from adapters.soap_checks import checked_port
 from adapters.soap_envelope import Fault
+from adapters.soap_port import Port
 from adapters.soap_results import result_pages
 from adapters.soap_signature import Signer, signer
 from adapters.soap_table import SoapAuthKind, SoapTable
-from adapters.soap_wsdl import Port, bundle_of
+from adapters.soap_wsdl import bundle_of
 from adapters.strict_tables import Strict
 from contracts.delivery import AwaitingReply, Delivery, NotFound, Outcome, Reply
 from contracts.errors import CredentialsError, DeliveryError, PermanentError, TemporaryError

@@ -14,9 +14,9 @@ from adapters.rest_calls import retry_after
 from adapters.rest_table import Verdict, status_error, verdict_of
 from adapters.soap_argument import cut_argument, cut_result, padded_secret, xml_argument, xml_result
 from adapters.soap_envelope import Fault, envelope, opened, security_header, with_secret, with_security
+from adapters.soap_port import Port
 from adapters.soap_signature import Signer
 from adapters.soap_table import SoapAuthKind, SoapTable, StringCutByBytes, XmlInString
-from adapters.soap_wsdl import Port
 from adapters.soap_xml import Element
 from contracts.errors import DeliveryError, OutcomeUnknownError
 from contracts.plugin import Http, HttpAnswer, HttpRequest, Runtime

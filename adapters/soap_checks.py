@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from adapters.soap_answers import SoapOperation
+from adapters.soap_port import Port
 from adapters.soap_table import SoapTable, StringCutByBytes, XmlInString
-from adapters.soap_wsdl import Bundle, Port, WsdlError, declared, read_port
+from adapters.soap_wsdl import Bundle, WsdlError, declared, read_port
 
 
 def checked_port(bundle: Bundle, table: SoapTable, operations: Mapping[str, SoapOperation], result_field: str) -> Port:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from lxml import etree
 
 from adapters.contract_outline import Outline, OutlineField, OutlineOperation, OutlineRefused
+from adapters.soap_port import Port
 from adapters.soap_table import SoapTable
-from adapters.soap_wsdl import Bundle, Port, WsdlError, declared, read_port
+from adapters.soap_wsdl import Bundle, WsdlError, declared, read_port
 from contracts.catalogue import FieldType
 
 _VERSIONS = ("1.2", "1.1")

@@ -22,8 +22,9 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from adapters.soap_argument import xml_result
+from adapters.soap_port import Port
 from adapters.soap_table import SoapTable, SoapWire, StringCutByBytes, XmlInString, XmlResult
-from adapters.soap_wsdl import Port, bundle_of, read_port
+from adapters.soap_wsdl import bundle_of, read_port
 from adapters.soap_xml import grown, written
 from adapters.text_encodings import CODECS
 from contracts.catalogue import Answers, CodeList, Operation, ResultKind

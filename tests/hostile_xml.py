@@ -1,9 +1,9 @@
 """Documents that attack whoever reads them, and a process that reads each as the answer of a SOAP department.
 
-    python -m tests.hostile_xml PORT FIFO      a JSON object a line: name, error, cpu_seconds, rss_kilobytes
+``main`` writes a JSON object a line: name, error, cpu_seconds, rss_kilobytes.
 
-Each document is read by a child of its own, so that the memory of one is not hidden by that of another. PORT is a server on this machine
-that nobody may connect to, FIFO a pipe without a writer: whoever opens it waits for ever.
+Each document is read by a child of its own, so that the memory of one is not hidden by that of another. ``port`` is a server on this machine
+that nobody may connect to, ``fifo`` a pipe without a writer: whoever opens it waits for ever.
 """
 
 import asyncio
@@ -242,7 +242,3 @@ def main(port: int, fifo: str) -> None:
             told = _in_a_child(lambda: asyncio.run(_error(body, Path(folder), table)))  # noqa: B023 - called at once
             sys.stdout.write(json.dumps({"name": name, **told}) + "\n")
             sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CLIENT = """
 import asyncio, json, resource, sys, zlib
+sys.path.append(sys.argv[1])
 from adapters.http_client import open_http
 from contracts.errors import DeliveryError
 from contracts.plugin import HttpRequest
@@ -59,13 +60,7 @@ asyncio.run(main())
 def told() -> dict[str, tuple[str, int]]:
     """Error code and kilobytes of growth by way of packing, measured in a process of their own."""
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
+        [sys.executable, "-c", CLIENT, str(ROOT)], capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, tuple[str, int]] = json.loads(done.stdout)

@@ -18,8 +18,9 @@ from lxml import etree
 from typer.testing import CliRunner
 
 from adapters import soap_wsdl
+from adapters.soap_port import Port
 from adapters.soap_table import SoapTable
-from adapters.soap_wsdl import Bundle, Port, WsdlError, bundle_of, read_port
+from adapters.soap_wsdl import Bundle, WsdlError, bundle_of, read_port
 from adapters.wsdl_command import app
 from tests.wsdl_sets import write_set
 

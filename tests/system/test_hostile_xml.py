@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+READ = (
+    "import sys; sys.path.append(sys.argv[1]); from tests.hostile_xml import main; main(int(sys.argv[2]), sys.argv[3])"
+)
+"""The checkout comes last: what is read with is what is installed."""
 
 
 def test_reading_hostile_xml_opens_no_file_and_makes_no_connection(strace: Path, tmp_path: Path) -> None:
@@ -14,9 +18,7 @@ def test_reading_hostile_xml_opens_no_file_and_makes_no_connection(strace: Path,
     os.mkfifo(pipe)
     command = [str(strace), "-f", "-qq", "-e", "trace=open,openat,openat2,connect", "-o", str(log)]
     done = subprocess.run(
-        [*command, sys.executable, "-m", "tests.hostile_xml", "9", str(pipe)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONSAFEPATH": "", "PYTHONPATH": str(ROOT)},
+        [*command, sys.executable, "-c", READ, str(ROOT), "9", str(pipe)],
         capture_output=True,
         text=True,
         timeout=280,
