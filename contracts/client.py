@@ -1,14 +1,16 @@
 """How a command that is not part of the hub gets a hub: it is given ``open_hub`` and never imports one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
 from pydantic import JsonValue
 
-from contracts.api import CaseView, Receipt
+from contracts.api import CaseView, Receipt, TaskView
+from contracts.delivery import Inbound
 from contracts.envelope import Envelope, TaskCompletion
 from contracts.plugin import Runtime
+from contracts.task_sheet import NumberedSheet
 
 
 class HubClient(Protocol):
@@ -24,6 +26,18 @@ class HubClient(Protocol):
 
     async def complete(self, task_id: str, completion: TaskCompletion, /) -> Receipt:
         """As ``POST /v1/tasks/{id}/complete``."""
+        ...
+
+    async def tasks(self, limit: int, /) -> Sequence[TaskView]:
+        """As ``GET /v1/tasks``, without its bound: open tasks, the most urgent first."""
+        ...
+
+    async def sheet(self, task_id: str, /) -> NumberedSheet:
+        """As ``POST /v1/tasks/{id}/print``: the print is counted, but what the sheet says is handed over without the page."""
+        ...
+
+    async def callback(self, system: str, inbound: Inbound, /) -> int:
+        """As ``POST /v1/callbacks/{system}``: the status of the answer."""
         ...
 
     async def case(self, case_no: str, /) -> CaseView:

@@ -190,6 +190,7 @@ async def _city(
         keys=keys,
         materials={kind.code: kind.name_zh for kind in site.materials.values()},
         form_errors=form_errors,
+        random=world.random,
         lanes=lanes,
         correction_days=settings.correction_days,
         archive_after_days=settings.archive_after_days,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 
@@ -21,6 +21,7 @@ from hub.answers import checked
 from hub.city import milliseconds, moment
 from hub.core import Core
 from hub.deliveries import stored_delivery
+from hub.numbers import time_ordered_uuid
 from hub.results import Begun, Change, LeaseLost, attempt_ended, begin, begin_again, enquired, lapsed
 from hub.retry import History, Next
 from hub.store.connection import Connection, Row, StoreUnavailable
@@ -206,7 +207,7 @@ async def seal_and_send(
         at = core.now_ms()
         sequence, today = await core.read(lambda c: batches.next_numbers(c, core.city, system, situation.value, at))  # noqa: B023 - read at once
         batch = Batch(
-            id=uuid4(),
+            id=time_ordered_uuid(core.now_ms(), core.city.random),
             system=system,
             sequence=sequence,
             day_sequence=today,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any, cast
 
 import jmespath
@@ -79,7 +80,7 @@ def _no_form(item: Item, application: CaseApplication, day: date) -> tuple[BadFi
 class City:
     """The frozen context of every unit of work. ``form_errors`` checks an application as it must be at acceptance (R2).
 
-    ``lanes``: those that run in this process, by system; a unit hands new deliveries over to them.
+    ``lanes``: those that run in this process, by system; a unit hands new deliveries over to them. ``random``: of ids and numbers.
     """
 
     region: str
@@ -92,6 +93,7 @@ class City:
     materials: Mapping[str, str] = field(default_factory=dict)
     form_errors: Callable[[Item, CaseApplication, date], tuple[BadField, ...]] = _no_form
     lanes: "Mapping[str, Door]" = field(default_factory=dict)
+    random: Random = field(default_factory=SystemRandom)
     correction_days: int = 30
     archive_after_days: int = 30
 

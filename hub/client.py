@@ -1,14 +1,16 @@
 """The hub for commands of this process (``contracts.client.HubClient``): the same functions as the API, without a socket."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from pydantic import JsonValue
 
-from contracts.api import CaseView, Receipt
+from contracts.api import CaseView, Receipt, TaskView
 from contracts.client import HubClient
+from contracts.delivery import Inbound
 from contracts.envelope import Envelope, TaskCompletion
 from contracts.plugin import Runtime
+from contracts.task_sheet import NumberedSheet
 from hub import desk, intake, views
 from hub.app import Hub, open_hub
 from hub.clients import Client, Scope
@@ -16,6 +18,7 @@ from hub.cloud_events import message_of
 from hub.keys import write_key
 from hub.results import Change
 from hub.settings import Settings, load_settings
+from hub.web import callbacks
 
 LOCAL = Client(id="local", name="local", scope=Scope(), created_at=0)
 """The sender that a command of this process is."""
@@ -38,6 +41,26 @@ class LocalClient:
     async def complete(self, task_id: str, completion: TaskCompletion, /) -> Receipt:
         """As ``POST /v1/tasks/{id}/complete``."""
         return _receipt(await desk.complete(self._hub, LOCAL, task_id, completion))
+
+    async def tasks(self, limit: int, /) -> Sequence[TaskView]:
+        """As ``GET /v1/tasks``, without its bound."""
+        hub = self._hub
+        found = await hub.read(
+            lambda connection: views.task_list(
+                connection, hub.city.region, LOCAL, kind=None, state=None, system=None, limit=limit
+            )
+        )
+        return found.tasks
+
+    async def sheet(self, task_id: str, /) -> NumberedSheet:
+        """As ``POST /v1/tasks/{id}/print``, without the page."""
+        ((_, sheet),) = await desk.count_prints(self._hub, LOCAL, [task_id])
+        return sheet
+
+    async def callback(self, system: str, inbound: Inbound, /) -> int:
+        """As ``POST /v1/callbacks/{system}``."""
+        answer = await callbacks.take(self._hub, system, inbound)
+        return 503 if answer is None else answer.status
 
     async def case(self, case_no: str, /) -> CaseView:
         """As ``GET /v1/cases/{case_no}``."""

@@ -78,31 +78,38 @@ async def complete(hub: "Hub", client: Client, task: str, completion: TaskComple
 
 async def print_sheets(hub: "Hub", client: Client, tasks: Sequence[str]) -> Printed:
     """Count the prints, all or none, then make the pages. Raises Forbidden, NotFoundHere, NotAllowed, StoreUnavailable."""
+    counted = await count_prints(hub, client, tasks)
+    parts = [
+        await _printing(hub, system).print_sheets([sheet for _, sheet in group])
+        for system, group in groupby(counted, key=lambda pair: pair[0])
+    ]
+    pdf = parts[0] if len(parts) == 1 else await hub.runtime.in_thread(_joined, parts)
+    return Printed(
+        pdf=pdf,
+        sheets=tuple(
+            PrintedSheet(number=sheet.number, version=sheet.version, print_no=sheet.print_no, system=system)
+            for system, sheet in counted
+        ),
+    )
+
+
+async def count_prints(hub: "Hub", client: Client, tasks: Sequence[str]) -> list[tuple[str, NumberedSheet]]:
+    """Count the prints: of each sheet its system and what it says. Raises as ``print_sheets`` does."""
     require(client, Right.TASK)
     rows = [await _task(hub, client, task) for task in dict.fromkeys(tasks)]
     for row in rows:
         _require_printable(row)
-    gateways = {row["system"]: _printing(hub, row["system"]) for row in rows}
+        _printing(hub, row["system"])
     at = milliseconds(hub.runtime.now())
 
     def unit(connection: Connection) -> list[results.Print]:
         return [results.count_print(connection, hub.city, row["sheet_no"], at, client.id) for row in rows]
 
     counted = await hub.commit("print", unit)
-    parts = [
-        await gateways[system].print_sheets([_numbered(hub, system, one, at, client.name) for _, one in group])
-        for system, group in groupby(zip(rows, counted, strict=True), key=lambda pair: str(pair[0]["system"]))
+    return [
+        (str(row["system"]), _numbered(hub, row["system"], one, at, client.name))
+        for row, one in zip(rows, counted, strict=True)
     ]
-    pdf = parts[0] if len(parts) == 1 else await hub.runtime.in_thread(_joined, parts)
-    return Printed(
-        pdf=pdf,
-        sheets=tuple(
-            PrintedSheet(
-                number=row["sheet_no"], version=one.row["version"], print_no=one.print_no, system=row["system"]
-            )
-            for row, one in zip(rows, counted, strict=True)
-        ),
-    )
 
 
 def _require_printable(row: Mapping[str, Any]) -> None:

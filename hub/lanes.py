@@ -36,9 +36,6 @@ NOT_OPEN = "not_open"
 PATIENCE_SECONDS = 1.0
 """What has been due for so long goes before deliveries that open now (real seconds)."""
 
-LOOK_SECONDS = 5.0
-"""A lane looks at its queue at least that often (real seconds), whatever it was or was not told."""
-
 
 class Lane:
     """The queue of one system over its sending channel, or of what goes by one of its fallback channels (``via``)."""
@@ -112,7 +109,7 @@ class Lane:
 
     async def _sleep(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(min(seconds, LOOK_SECONDS)):
+            async with asyncio.timeout(min(seconds, self.core.settings.look_seconds)):
                 await self._awake.wait()
         except TimeoutError:
             self._look()
@@ -123,15 +120,15 @@ class Lane:
         if gateway is None and self.held is None:
             await self.hold("hub", NOT_OPEN)
         if self.held is not None or gateway is None:
-            return 0.0 if await self._hold_due(self.held) else LOOK_SECONDS
+            return 0.0 if await self._hold_due(self.held) else self.core.settings.look_seconds
         closed = self._closed_for()
         if closed > 0:
             return closed
         room = self._room()
         if room <= 0:
-            return self.breaker.wait(self.core.runtime.monotonic()) or LOOK_SECONDS
+            return self.breaker.wait(self.core.runtime.monotonic()) or self.core.settings.look_seconds
         if is_batching(self.opened) and isinstance(gateway, BatchGateway):
-            return await batch_turn(self, gateway) or LOOK_SECONDS
+            return await batch_turn(self, gateway) or self.core.settings.look_seconds
         if self.due_since is not None and len(self.claimed) < room:
             await self._claim(room)
             if self._must_stop():  # meanwhile
@@ -149,7 +146,7 @@ class Lane:
             self.rate.took(now)
             self.in_flight += 1
             self._start(self._attempt(self._next_claim(), gateway))
-        return 0.0 if self.due_since is not None and self._room() > 0 else LOOK_SECONDS
+        return 0.0 if self.due_since is not None and self._room() > 0 else self.core.settings.look_seconds
 
     async def _hold_due(self, why: str | None) -> bool:
         """Hold what is due; whether there may be more."""

@@ -42,7 +42,7 @@ class RealRuntime:
         self._speed = speed
         self._began = time.monotonic()
         self._start = start or datetime.now(UTC)
-        self._random = random.Random()  # noqa: S311 - jitter, no secret
+        self._random = random.SystemRandom()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="onedoor")
         self._accelerated = start is not None or speed != 1.0
         self._pools = [self._threads]
@@ -67,7 +67,7 @@ class RealRuntime:
 
     @property
     def random(self) -> random.Random:
-        """For jitter."""
+        """For jitter and for ids that nobody can guess."""
         return self._random
 
     async def in_thread(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

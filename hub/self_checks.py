@@ -17,9 +17,6 @@ from hub.store.schema import DATABASE
 
 log = structlog.get_logger("onedoor.self_checks")
 
-LOOK_SECONDS = 1.0
-"""How often wall clock and monotonic clock are compared."""
-
 JUMP = timedelta(seconds=10)
 """What NTP slews away stays far below; a clock that somebody sets goes beyond."""
 
@@ -45,11 +42,11 @@ async def check_database(core: Core) -> bool:
 
 
 async def watch_clock(core: Core) -> None:
-    """Compare the civil clock with the monotonic one, until cancelled."""
+    """Compare the civil clock with the monotonic one five times as often as lanes look, until cancelled."""
     speed = core.settings.clock.speed
     civil, steady = core.runtime.now(), core.runtime.monotonic()
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(core.settings.look_seconds / 5)
         now, mono = core.runtime.now(), core.runtime.monotonic()
         jump = (now - civil) - timedelta(seconds=(mono - steady) * speed)
         if abs(jump) > JUMP * speed:

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     max_waiting: int = 2_000
     drain_seconds: float = 10.0
     lease_seconds: float = 120.0
+    look_seconds: float = 5.0
     blocked_seconds: float = 60.0
     archive_after_days: int = 30
     correction_days: int = 30

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pluggy
 import structlog
@@ -34,13 +34,21 @@ from contracts.plugin import (
 from contracts.records import Fields, record
 from contracts.situation import ChannelStatus, Situation
 from hub.city import SystemFacts
-from hub.runtime import RealRuntime
 
 log = structlog.get_logger("onedoor.systems")
 MISTAKES = (Exception, SystemExit)
 """What a plugin may do wrong while it is loaded; Ctrl-C is the operator's."""
 
 OUR_NAMES = ("contracts", "adapters", "plugins", "hub", "simulators")
+
+
+@runtime_checkable
+class Dividing(Protocol):
+    """A runtime that gives the gateways of each system a world of their own."""
+
+    def of_system(self, system: str) -> Runtime:
+        """The same world, for one system."""
+        ...
 
 
 class PluginsRefused(OnedoorError):
@@ -252,7 +260,7 @@ async def open_systems(
     """Open every channel with the settings of this place; the stack closes them."""
     systems = Systems(registered=registered)
     for system in registered.systems.values():
-        world = runtime.of_system(system.name) if isinstance(runtime, RealRuntime) else runtime
+        world = runtime.of_system(system.name) if isinstance(runtime, Dividing) else runtime
         for channel in system.channels:
             place = places.get(system.name, {}).get(channel.situation.value)
             opened = OpenChannel(system=system.name, channel=channel, gateway=None)

@@ -168,7 +168,8 @@ class Watch:
         while True:
             await _turn("leases", self._end_lost_leases)
             await _turn("deliveries", self._look_at_lapsed)
-            await asyncio.sleep(min(max(5.0 / self.core.settings.clock.speed, 0.1), 1.0))
+            look = self.core.settings.look_seconds
+            await asyncio.sleep(min(max(look / self.core.settings.clock.speed, 0.1), look / 5))
 
     async def _end_lost_leases(self) -> None:
         core = self.core

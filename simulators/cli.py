@@ -6,19 +6,37 @@ import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
 from contracts.site import Site, load_site
 from contracts.situation import ChannelStatus, Situation
+from simulators.day.command import day
 from simulators.faults import Fault
 from simulators.sample import sample_site
 from simulators.world import Plan, World, world
 
-app = typer.Typer(add_completion=False)
+
+class _DepartmentsFirst(TyperGroup):
+    """``onedoor simulate NAMES`` runs departments; the other commands are asked for by name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What names no command is meant for the departments."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["departments", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_DepartmentsFirst,
+    add_completion=False,
+    help="Run departments to test a hub against (the names of some, or nothing for all), or a whole day of a city.",
+)
+app.command()(day)
 
 _BY_NATURE: Final[Mapping[Situation, frozenset[Fault]]] = {
     Situation.API: frozenset(Fault) - {Fault.TRUNCATED_FILE},
@@ -31,7 +49,7 @@ class SimulateError(OnedoorError):
     """The departments cannot be simulated as asked; the text says what to do."""
 
 
-@app.command()
+@app.command("departments")
 def simulate(
     names: Annotated[
         list[str] | None, typer.Argument(help="Departments or systems by their codes and keys; none: all.")

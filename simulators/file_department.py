@@ -49,6 +49,7 @@ class Habits:
     shares: Mapping[ResultKind, float]
     code_lists: Mapping[str, CodeList]
     now: Callable[[], datetime]
+    monotonic: Callable[[], float] = time.monotonic
 
 
 @record
@@ -190,7 +191,7 @@ class FileDepartment:
             kind=verdict.kind,
             result=self._result(row, verdict.code, verdict.fields),
         )
-        self._due.append((time.monotonic() + self._habits.result_delay_seconds, line))
+        self._due.append((self._habits.monotonic() + self._habits.result_delay_seconds, line))
 
     def _result(self, row: Request, code: str, fields: Mapping[str, JsonValue]) -> Result:
         operation = self._form.operations[row.operation]
@@ -209,7 +210,7 @@ class FileDepartment:
 
     def answer(self) -> None:
         """Everything that is due, out of order and in one to three files."""
-        now = time.monotonic()
+        now = self._habits.monotonic()
         for cut in [one for one in self._whole if one[0] <= now]:
             self._whole.remove(cut)
             self._write(cut[1])
@@ -231,7 +232,7 @@ class FileDepartment:
         fault = self._dial.draw(among) if self._dial else None
         if fault is Fault.TRUNCATED_FILE:
             self._write(lines, cut=True)
-            self._whole.append((time.monotonic() + self._habits.later_seconds, lines))
+            self._whole.append((self._habits.monotonic() + self._habits.later_seconds, lines))
         elif fault is Fault.DUPLICATE_REPLY and self._dice.random() < 0.5:
             self._write((*lines, *lines))
         else:

@@ -159,7 +159,7 @@ class RestDepartment:
 
     async def _call_back(self, caller: Caller, held: Held, *, times: int) -> None:
         await asyncio.sleep(self._habits.reply_delay_seconds)
-        if self._session is None or held.replied:
+        if held.replied or (self._session is None and caller.post is None):
             return
         await self._desk.replied(held)
         for _ in range(times):
@@ -251,6 +251,23 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def rest_desk(
+    system: SystemFile,
+    habits: Habits,
+    *,
+    secret: Callable[[str], str],
+    ledger: Ledger | None,
+    dial: FaultDial | None,
+    hub_url: str | None = None,
+) -> RestDepartment:
+    """The department without a socket: for a city in one process. Raises ValueError when the system has no REST channel."""
+    declared = next((channel for channel in system.channels if channel.rest is not None), None)
+    if declared is None:
+        raise ValueError(f"{system.key} has no REST channel")
+    table = RestTable.model_validate(dict(declared.rest or {}))
+    return RestDepartment(system, table, habits, secret=secret, ledger=ledger, dial=dial, hub_url=hub_url)
+
+
 @asynccontextmanager
 async def rest_department(
     system: SystemFile,
@@ -275,18 +292,15 @@ async def rest_department(
     that dates the answers. Raises ValueError when the system has no REST channel.
     """
     declared = next((channel for channel in system.channels if channel.rest is not None), None)
-    if declared is None:
-        raise ValueError(f"{system.key} has no REST channel")
-    table = RestTable.model_validate(dict(declared.rest or {}))
     habits = Habits(
         seed=seed,
         shares=shares,
         code_lists=code_lists or {},
         reply_delay_seconds=reply_delay_seconds,
         slow_seconds=slow_seconds,
-        resend_is_safe=declared.resend_is_safe,
+        resend_is_safe=declared is not None and declared.resend_is_safe,
         now=now,
     )
-    department = RestDepartment(system, table, habits, secret=secret, ledger=ledger, dial=dial, hub_url=hub_url)
+    department = rest_desk(system, habits, secret=secret, ledger=ledger, dial=dial, hub_url=hub_url)
     async with department.serving(host, port):
         yield department

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -261,6 +262,27 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def soap_desk(
+    system: SystemFile,
+    habits: Habits,
+    *,
+    folder: Path,
+    secret: Callable[[str], str],
+    ledger: Ledger | None,
+    dial: FaultDial | None,
+) -> SoapDepartment:
+    """The department without a socket: for a city in one process. Reads the WSDL. Raises ValueError when the system has no SOAP channel."""
+    declared = next((channel for channel in system.channels if channel.soap is not None), None)
+    if declared is None:
+        raise ValueError(f"{system.key} has no SOAP channel")
+    table = SoapTable.model_validate(dict(declared.soap or {}))
+    bundle = bundle_of(folder, table.wsdl)
+    wsdl = bundle.load(str(bundle.path))
+    return SoapDepartment(
+        system, table, read_port(bundle, table), wsdl, habits, secret=secret, ledger=ledger, dial=dial
+    )
+
+
 @asynccontextmanager
 async def soap_department(
     system: SystemFile,
@@ -285,21 +307,17 @@ async def soap_department(
     system has no SOAP channel.
     """
     declared = next((channel for channel in system.channels if channel.soap is not None), None)
-    if declared is None:
-        raise ValueError(f"{system.key} has no SOAP channel")
-    table = SoapTable.model_validate(dict(declared.soap or {}))
     habits = Habits(
         seed=seed,
         shares=shares,
         code_lists=code_lists or {},
         reply_delay_seconds=reply_delay_seconds,
         slow_seconds=slow_seconds,
-        resend_is_safe=declared.resend_is_safe,
+        resend_is_safe=declared is not None and declared.resend_is_safe,
         now=now,
     )
-    bundle = bundle_of(folder, table.wsdl)
-    read = await asyncio.to_thread(read_port, bundle, table)
-    wsdl = bundle.load(str(bundle.path))
-    department = SoapDepartment(system, table, read, wsdl, habits, secret=secret, ledger=ledger, dial=dial)
+    department = await asyncio.to_thread(
+        partial(soap_desk, system, habits, folder=folder, secret=secret, ledger=ledger, dial=dial)
+    )
     async with department.serving(host, port):
         yield department

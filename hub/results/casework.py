@@ -221,7 +221,7 @@ class Casework:
 
         It is written by ``save``, which hands it over to its lane if there is room.
         """
-        delivery = str(time_ordered_uuid(self.at))
+        delivery = str(time_ordered_uuid(self.at, self.city.random))
         content = orjson.dumps({"fields": fields, "materials": self.papers()})
         row: Row = {
             "region": self.city.region,
@@ -286,7 +286,7 @@ class Casework:
 
     def add_task(self, kind: str, step: str, centre: str, **columns: Any) -> str:
         """A manual task, ready for anybody of that centre. Returns its id."""
-        task = str(time_ordered_uuid(self.at))
+        task = str(time_ordered_uuid(self.at, self.city.random))
         self.connection.insert(
             "task",
             {

@@ -22,7 +22,7 @@ def issue_sheet(work: Casework, delivery: Row, content: TaskSheet) -> None:
     key = {"region": work.city.region, "delivery": delivery["id"]}
     found = work.connection.row("SELECT * FROM sheet WHERE region = :region AND delivery = :delivery", key)
     if found is None:
-        number = sheet_number(work.city.keys.sheet_number_mac)
+        number = sheet_number(work.city.keys.sheet_number_mac, work.city.random)
         sealed = work.key.seal(body, "sheet")
         work.connection.insert(
             "sheet",

@@ -10,7 +10,6 @@ After a sync that failed nothing is written any more (fail-stop): what the kerne
 import asyncio
 import contextlib
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -114,8 +113,9 @@ class Writer:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.run, statement)
 
     def _run_group(self, group: list[_Job[Any]]) -> None:
-        until = time.monotonic() + TURN_SECONDS
-        while self._jobs and len(group) < GROUP and time.monotonic() < until:
+        clock = asyncio.get_running_loop().time
+        until = clock() + TURN_SECONDS
+        while self._jobs and len(group) < GROUP and clock() < until:
             job = self._jobs.popleft()
             group.append(job)
             self._run_one(job)

@@ -30,22 +30,27 @@ log = structlog.get_logger("onedoor.callbacks")
 async def receive_callback(request: web.Request) -> web.Response:
     """POST /v1/callbacks/{system}."""
     hub = request.app[HUB]
-    system = request.match_info["system"]
-    gateway, seconds = _receiving(hub, system)
     inbound = Inbound(
         headers={name.lower(): value for name, value in request.headers.items()},
         body=await body_of(request, hub.settings.max_body_bytes),
         peer_certificate=_certificate(request),
     )
+    answer = await take(hub, request.match_info["system"], inbound)
+    return _call_again() if answer is None else _answer(answer)
+
+
+async def take(hub: "Hub", system: str, inbound: Inbound) -> Answer | None:
+    """What the department is told; None when its gateway failed. Raises NotFoundHere where nobody is called back."""
+    gateway, seconds = _receiving(hub, system)
     received = await guarded(gateway.receive(inbound), seconds, system)
     if isinstance(received, InboundRefused):
         metrics.REFUSED_CALLBACKS.labels(system).inc()
-        return _answer(Answer(status=received.status, body=received.body, content_type=received.content_type))
+        return Answer(status=received.status, body=received.body, content_type=received.content_type)
     if not isinstance(received, Received):
         metrics.BUGS.labels("callback").inc()
         log.error("callback_not_read", system=system, error=type(received).__name__)
-        return _call_again()
-    return _answer(await _commit(hub, system, received))
+        return None
+    return await _commit(hub, system, received)
 
 
 def _call_again() -> web.Response:
