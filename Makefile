@@ -42,6 +42,7 @@ departments: $(TOX) ## departments whose software is not ours: SOAP by PHP, file
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/soap_calls.py
+	$(BIN)/python bench/sheets.py
 	$(BIN)/python bench/run.py
 
 restart: $(INSTALLED) ## how long a hub that was killed needs to resume its first delivery, with a queue before it

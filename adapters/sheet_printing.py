@@ -24,7 +24,8 @@ def render(sheets: Sequence[NumberedSheet], table: SheetTable, zone: tzinfo) -> 
     """
     pages = [page_data(sheet, table, zone) for sheet in sheets]
     data = {"language": table.language, "sheets": pages}
-    return typeset(TEMPLATE, "sheets", data, max(sheet.printed_at for sheet in sheets))
+    # Many at once are for the printer alone.
+    return typeset(TEMPLATE, "sheets", data, max(sheet.printed_at for sheet in sheets), tagged=len(sheets) == 1)
 
 
 def page_data(sheet: NumberedSheet, table: SheetTable, zone: tzinfo) -> dict[str, object]:
