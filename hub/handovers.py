@@ -307,6 +307,8 @@ def _line(city: City, row: Row) -> HandoverLineView:
 
 
 def _applicant(keys: Keys, row: Row) -> str:
+    if not row["sealed_key"]:
+        return ""  # the case was erased
     data: dict[str, Any] = orjson.loads(keys.case_key(row["sealed_key"]).unseal(row["sealed_data"], "data"))
     return masked_name(str((data.get("applicant") or {}).get("name") or ""))
 

@@ -155,14 +155,22 @@ async def picture(hub: "Hub", client: Client, scan: str, page: int) -> bytes:
             _reachable(connection, hub, client, scan)
         return str(row["image"])
 
-    return await hub.runtime.in_thread(hub.blobs.get, await hub.read(query))
+    return await _kept(hub, await hub.read(query))
 
 
 async def original(hub: "Hub", client: Client, scan: str) -> tuple[bytes, str]:
     """The file as it was dropped in, and its media type. Raises NotFoundHere."""
     require(client, Right.TASK)
     row = await hub.read(lambda connection: _reachable(connection, hub, client, scan))
-    return await hub.runtime.in_thread(hub.blobs.get, row["blob"]), row["media_type"]
+    return await _kept(hub, row["blob"]), row["media_type"]
+
+
+async def _kept(hub: "Hub", blob: str) -> bytes:
+    """A stored file. Raises NotFoundHere for one that went when its case was erased."""
+    try:
+        return await hub.runtime.in_thread(hub.blobs.get, blob)
+    except KeyError as error:
+        raise NotFoundHere("this scan is gone: its case was erased") from error
 
 
 async def settle(hub: "Hub", client: Client, scan: str, page: int, told: ScanNote) -> ScanView:

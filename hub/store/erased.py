@@ -7,14 +7,23 @@ from hub.store.connection import Connection
 
 
 def blobs(connection: Connection, region: str, case_no: str) -> tuple[str, ...]:
-    """Files in which the case travelled. A batch that was sent is never sent again."""
+    """Files in which the case travelled, and its scanned pages. A batch that was sent is never sent again.
+
+    A stack of scans goes as a whole when one of its pages is the case's: the pictures of the other pages stay.
+    """
     rows = connection.rows(
         "SELECT DISTINCT batch.blob FROM attempt JOIN batch ON batch.region = attempt.region AND batch.id = attempt.batch"
         " JOIN delivery ON delivery.region = attempt.region AND delivery.id = attempt.delivery"
         " WHERE delivery.region = :region AND delivery.case_no = :case_no AND batch.state <> 'sealed'",
         {"region": region, "case_no": case_no},
     )
-    return tuple(row["blob"] for row in rows)
+    pages = connection.rows(
+        "SELECT scan_page.image, scan.blob FROM scan_page"
+        " JOIN scan ON scan.region = scan_page.region AND scan.id = scan_page.scan"
+        " WHERE scan_page.region = :region AND scan_page.case_no = :case_no",
+        {"region": region, "case_no": case_no},
+    )
+    return tuple(dict.fromkeys([row["blob"] for row in rows] + [blob for row in pages for blob in row.values()]))
 
 
 def open_deliveries(connection: Connection, region: str, case_no: str) -> bool:

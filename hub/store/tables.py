@@ -494,6 +494,7 @@ class ScanPageRow(SQLModel, table=True):
     __table_args__ = (
         Index("scan_page_by_sheet", "region", "sheet_no"),
         Index("scan_page_by_state", "region", "state", "centre"),
+        Index("scan_page_by_case", "region", "case_no"),
     )
 
 

@@ -16,7 +16,7 @@ from contracts.task_sheet import sheet_code
 from hub import results, scan_folder, scans
 from hub.client import LOCAL
 from hub.results import NotAllowed
-from hub.store import reading
+from hub.store import erased, reading
 from tests import scanned_pages as scan
 from tests.front_door import OTHER, XUHUI, FrontDoor, front_door
 from tests.paper_desk import DEPARTMENT, completed, dropped, moves, paper, printed, read_to_the_end, sheet, verdicts
@@ -356,6 +356,24 @@ async def test_a_person_of_a_department_sees_only_what_he_dropped_in(door: Front
     _, listed, _ = await door.call("GET", "/v1/scans", mine.key)
     assert [one["id"] for one in listed["scans"]] == [scanned["id"]]
     assert (await door.call("POST", f"/v1/tasks/{task['id']}/print", other.key))[0] == 404
+
+
+async def test_what_is_erased_with_its_case_is_not_there_any_more(door: FrontDoor) -> None:
+    task, other = await sheet(door), await sheet(door)
+    scanned = await dropped(door, await paper(door, task, other))
+    told = {"centre": XUHUI, "department": DEPARTMENT, "by": "clerk-1", "sheets": [task["sheet_no"]]}
+    _, made, _ = await door.call("POST", "/v1/handovers", json=told)
+    hub = door.hub
+    for blob in await hub.read(lambda c: erased.blobs(c, hub.city.region, task["case_no"])):
+        hub.blobs.delete(blob)
+    await hub.writer.run(
+        lambda c: c.run("UPDATE case_file SET sealed_key = x'' WHERE case_no = :n", {"n": task["case_no"]})
+    )
+    assert [
+        (await door.call("GET", f"/v1/scans/{scanned['id']}/{path}"))[0] for path in ("pages/1", "file", "pages/2")
+    ] == [404, 404, 200]
+    _, view, _ = await door.call("GET", f"/v1/handovers/{made['summary']['number']}")
+    assert view["lines"][0]["applicant"] == ""
 
 
 # --- bulk print, folder, restart ------------------------------------------------------------------------------------
