@@ -32,6 +32,10 @@ Other layouts; the widths of fields, in bytes, are ``width_bytes`` of the operat
     format = "zip_csv"
     record = { delimiter = ",", quote = '"', header_row = true, inner_name = "{operation}.csv", summary_name = "summary.txt", summary_delimiter = "|!", zip_password = { secret = "jr_zip", method = "aes256" } }
 
+    format = "ini"
+    record = { section = "ROW", operation_key = "YWDM" }
+    header = { record_type = "HEAD", fields = [{ name = "date" }, { name = "rows" }] }
+
 What the encoding lacks follows ``on_unencodable``: ``refuse``, ``substitute`` (with ``substitutes = { "㛃" = "[女丯]" }``) or
 ``paper``, which hands the delivery over to a task sheet.
 """
