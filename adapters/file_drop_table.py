@@ -264,6 +264,10 @@ def secrets_of(table: FileDropTable) -> tuple[str, ...]:
     return (str(password.get("secret")),) if isinstance(password, dict) else ()
 
 
+TEST_PREFIX = "TEST_"
+"""In front of the name of a file that holds copies of a shadow run."""
+
+
 def file_rules(table: FileDropTable) -> FileRules:
     """What the hub watches over."""
     within = table.receipt.within_minutes if table.receipt else None
@@ -274,7 +278,8 @@ def out_name(table: FileDropTable, batch: Batch) -> str:
     """The name under which a sealed batch goes out."""
     largest = table.out.sequence_max
     number = batch.sequence if largest is None else (batch.sequence - 1) % largest + 1
-    return file_name(table.out.pattern, batch.sealed_at, number, table.timezone, batch.day_sequence)
+    name = file_name(table.out.pattern, batch.sealed_at, number, table.timezone, batch.day_sequence)
+    return TEST_PREFIX + name if any(delivery.test for delivery in batch.deliveries) else name
 
 
 def control_name(name: str, control: ControlFile) -> str:
