@@ -43,7 +43,6 @@ departments: $(TOX) ## departments whose software is not ours: SOAP by PHP, file
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/soap_calls.py
 	$(BIN)/python bench/sheets.py
-	PYTHONPATH=. $(BIN)/python -m bench.files
 	$(BIN)/python bench/run.py
 
 restart: $(INSTALLED) ## how long a hub that was killed needs to resume its first delivery, with a queue before it

@@ -35,8 +35,8 @@ class Core:
     readers: "Readers"
     name: str
     wake: Callable[[str, int], None] = field(default=lambda system, at: None)
-    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by a try that was on its way when a process died (``hub.lanes``)."""
+    suspect_out: bool = False
+    """Whether a delivery that was on its way when a process died is on its way again (``hub.lanes``)."""
 
     def now_ms(self) -> int:
         """The civil clock in milliseconds UTC."""

@@ -5,10 +5,8 @@ stops for its breaker or a hold. It keeps nothing that a restart could lose: wha
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 
 import structlog
 
@@ -20,6 +18,7 @@ from hub import attempts, clock, metrics, outbox, results
 from hub.admission import Breaker, BreakerState, Rate, RetryBudget
 from hub.batch_turns import batch_turn
 from hub.core import Core
+from hub.places import Place
 from hub.queues import hold_queue, release_queue
 from hub.results import Begun, LeaseLost, lane_name
 from hub.store.connection import Row, StoreUnavailable
@@ -35,6 +34,9 @@ NOT_OPEN = "not_open"
 
 PATIENCE_SECONDS = 1.0
 """What has been due for so long goes before deliveries that open now (real seconds)."""
+
+SUSPECT_SECONDS = 0.2
+"""When a lane looks again that has nothing at hand but what must go alone."""
 
 
 class Lane:
@@ -58,7 +60,6 @@ class Lane:
         self.tripped_at: int | None = None
         self._tripped = metrics.BREAKER_OPEN.labels(self.name)
         self.in_flight = 0
-        self._promised = 0  # places of units that are not committed yet
         self.claimed: deque[Row] = deque()
         self.due_since: float | None = core.runtime.monotonic()
         """Since when something may be due that is not claimed; at the start nobody knows. None: nothing is."""
@@ -144,9 +145,12 @@ class Lane:
             wait = self.rate.wait(now)
             if wait > 0:
                 return wait
+            row = self._next_claim()
+            if row is None:
+                return SUSPECT_SECONDS
             self.rate.took(now)
             self.in_flight += 1
-            self._start(self._attempt(self._next_claim(), gateway))
+            self._start(self._suspected(row, gateway) if row["unfinished"] > 0 else self._attempt(row, gateway))
         return 0.0 if self.due_since is not None and self._room() > 0 else self.core.settings.look_seconds
 
     async def _hold_due(self, why: str | None) -> bool:
@@ -161,11 +165,18 @@ class Lane:
     def _must_stop(self) -> bool:
         return self.held is not None or self.stopping
 
-    def _next_claim(self) -> Row:
-        """The oldest claim; a retry without a budget lets a first try at hand go before it."""
-        found = 0
-        if self.claimed[0]["attempts"] > 0 and not self.budget.may_retry():
-            found = next((place for place, row in enumerate(self.claimed) if row["attempts"] == 0), 0)
+    def _next_claim(self) -> Row | None:
+        """The oldest claim that may go now; a retry without a budget lets a first try at hand go before it.
+
+        Whatever was on its way when a process died may be what killed it: of the whole hub one at a time goes again, so that the
+        next death tells which, and counts against no other. The others wait without a place.
+        """
+        may = [place for place, row in enumerate(self.claimed) if not (self.core.suspect_out and row["unfinished"] > 0)]
+        if not may:
+            return None
+        found = may[0]
+        if self.claimed[found]["attempts"] > 0 and not self.budget.may_retry():
+            found = next((place for place in may if self.claimed[place]["attempts"] == 0), found)
         row = self.claimed[found]
         del self.claimed[found]
         self.budget.left(retry=row["attempts"] > 0)
@@ -207,37 +218,29 @@ class Lane:
         return min(PREFETCH, int(self.rate.per_second * self.core.settings.lease_seconds / 4))
 
     def has_room(self) -> bool:
-        """Whether a delivery that opens now may leave at once, without the way through the outbox.
-
-        Never where a rate is to be kept: how long a commit takes would be added to the distance of two departures.
-        """
-        if self._must_stop() or self.opened.gateway is None or is_batching(self.opened) or self.rate.per_second:
+        """Whether a delivery that opens now may leave at once, without the way through the outbox."""
+        now = self.core.runtime.monotonic()
+        if self._must_stop() or self.opened.gateway is None or is_batching(self.opened) or self.rate.wait(now) > 0:
             return False
-        waited = 0.0 if self.due_since is None else self.core.runtime.monotonic() - self.due_since
+        waited = 0.0 if self.due_since is None else now - self.due_since
         return waited <= PATIENCE_SECONDS and self._room() > 0 and self._closed_for() <= 0
 
-    def take_place(self, delivery: Delivery) -> "Place | None":
+    def take_place(self, delivery: Delivery) -> Place | None:
         """A place for it, held until it has been answered or the place is given back; None when it cannot be mapped, or not at once."""
         if attempts.is_large(delivery):
             return None
         payload, refused = attempts.prepared(self.opened.gateway, delivery)
         if refused is not None:
             return None
+        self.rate.took(self.core.runtime.monotonic())
         self.budget.left(retry=False)
         self.in_flight += 1
-        self._promised += 1
         return Place(self, attempts.with_payload(delivery, payload))
 
     def leave(self, begun: Begun, delivery: Delivery) -> None:
         """Send what has its place and is committed."""
         assert self.opened.gateway is not None
-        self._promised -= 1
         self._start(self._send(begun, delivery, self.opened.gateway))
-
-    def take_back(self) -> None:
-        """The unit that had taken a place was undone."""
-        self._promised -= 1
-        self.free_place()
 
     def free_place(self) -> None:
         """The next one may go, if one waits."""
@@ -257,22 +260,31 @@ class Lane:
 
     async def _attempt(self, row: Row, gateway: Gateway) -> None:
         """Begin the attempt of a claimed delivery, and send it."""
-        # Whatever was on its way when a process died may be what killed it: one of them at a time, so that the next death
-        # tells which, and counts against no other.
-        alone = self.core.alone if row["unfinished"] > 0 else contextlib.nullcontext()
-        async with alone:
+        try:
+            begun, delivery = await attempts.begin_one(self.core, row, gateway, self.opened.channel.situation)
+        except BaseException as error:
+            self.free_place()
+            if isinstance(error, LeaseLost):
+                return  # nobody was asked anything
+            raise
+        if isinstance(delivery, Delivery):
+            await self._send(begun, delivery, gateway)
+        else:
+            self.free_place()
+            await self._settle(begun, delivery)
+
+    def _suspected(self, row: Row, gateway: Gateway) -> Coroutine[None, None, None]:
+        """The attempt of one that was on its way when a process died: no other of its kind begins meanwhile."""
+        self.core.suspect_out = True
+
+        async def attempt() -> None:
             try:
-                begun, delivery = await attempts.begin_one(self.core, row, gateway, self.opened.channel.situation)
-            except BaseException as error:
-                self.free_place()
-                if isinstance(error, LeaseLost):
-                    return  # nobody was asked anything
-                raise
-            if isinstance(delivery, Delivery):
-                await self._send(begun, delivery, gateway)
-            else:
-                self.free_place()
-                await self._settle(begun, delivery)
+                await self._attempt(row, gateway)
+            finally:
+                self.core.suspect_out = False
+                self._awake.set()
+
+        return attempt()
 
     async def _send(self, begun: Begun, delivery: Delivery, gateway: Gateway) -> None:
         """The department bears it until it has answered: then its place is free, and what it said is committed."""
@@ -364,49 +376,7 @@ class Lane:
         self.stopping = True
         self._awake.set()
         await self._give_back()
-        until = self.core.runtime.monotonic() + seconds
-        while (work := self._at_work()) or self._promised:
-            left = until - self.core.runtime.monotonic()
-            if left <= 0:
-                break
-            if work:
-                await asyncio.wait(work, timeout=left)
-            else:
-                await asyncio.sleep(min(left, 0.01))  # a unit has let something go that is not committed yet
-        return len(self._at_work())
-
-    def _at_work(self) -> "set[asyncio.Task[None]]":
-        """Attempts under way, and the turn: a batch is sent within one."""
-        turn = {self._running} if self._running is not None else set()
-        return {task for task in (*turn, *self._tasks) if not task.done()}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a lane; implements ``hub.results.beginning.Place``."""
-
-    lane: Lane
-    delivery: Delivery
-
-    @property
-    def situation(self) -> str:
-        """Of the lane's channel."""
-        return self.lane.opened.channel.situation.value
-
-    @property
-    def by(self) -> str:
-        """This hub process."""
-        return self.lane.core.name
-
-    @property
-    def payload(self) -> bytes | None:
-        """The message, mapped."""
-        return self.delivery.payload
-
-    def leave(self, begun: Begun) -> None:
-        """Send it: the attempt is on disk."""
-        self.lane.leave(begun, self.delivery)
-
-    def give_back(self) -> None:
-        """The unit was undone."""
-        self.lane.take_back()
+        turn = {self._running} if self._running is not None else set()  # a batch is sent within a turn
+        if turn or self._tasks:
+            await asyncio.wait({*turn, *self._tasks}, timeout=seconds)
+        return sum(not task.done() for task in (*turn, *self._tasks))

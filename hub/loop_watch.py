@@ -29,6 +29,9 @@ TICK_SECONDS = 0.5
 QUIET_TICKS = 2
 """Looks without a beat that are worth a line in the log."""
 
+COUNT_EVERY = 20
+"""Beats between two counts of what a plugin may leak."""
+
 BLOCKED = 70
 """The exit code of a hub that ends itself because its loop hangs (EX_SOFTWARE)."""
 
@@ -48,6 +51,8 @@ class _Watch:
         while True:
             due = loop.time() + BEAT_SECONDS
             await asyncio.sleep(BEAT_SECONDS)
+            if self.beats % COUNT_EVERY == 0:
+                count_resources()
             self.beats += 1
             metrics.LOOP_LAG_SECONDS.observe(max(loop.time() - due, 0.0))
 
@@ -67,6 +72,12 @@ class _Watch:
             if self._give_up and quiet * TICK_SECONDS >= self._give_up:
                 log.critical("loop_hangs", seconds=self._give_up, what="the hub ends; its supervisor starts it again")
                 os._exit(BLOCKED)
+
+
+def count_resources() -> None:
+    """What a plugin may leak, for an alarm: tasks and threads; files and memory are counted by the library's own collector."""
+    metrics.PROCESS_TASKS.set(len(asyncio.all_tasks()))
+    metrics.PROCESS_THREADS.set(threading.active_count())
 
 
 def where(frame: FrameType | None) -> str:

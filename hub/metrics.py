@@ -97,6 +97,8 @@ HELD_LANES = Gauge(
 OPEN_DATES = Gauge(
     "onedoor_open_dates", "Accepted cases whose due date waits for a published calendar.", registry=REGISTRY
 )
+PROCESS_TASKS = Gauge("onedoor_process_tasks", "Tasks of the event loop.", registry=REGISTRY)
+PROCESS_THREADS = Gauge("onedoor_process_threads", "Threads of the process.", registry=REGISTRY)
 LOOP_LAG_SECONDS = Histogram(
     "onedoor_loop_lag_seconds", "How late the event loop has its turn.", buckets=_FAST, registry=REGISTRY
 )

@@ -1,6 +1,7 @@
 """What leaves when: rounds of one step in their order, suspects of a crash alone, retries behind first tries, batches to their end."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,39 @@ async def until_open(hub: Hub) -> None:
         return hub.lanes["AA-api"].breaker.opened > 0
 
     await until(opened)
+
+
+async def test_a_suspect_that_hangs_keeps_no_place_from_other_systems(tmp_path: Path) -> None:
+    """After a death both systems have suspects; one of them hangs, and the other system's new deliveries go all the same."""
+    never = asyncio.Event()
+
+    async def hang(delivery: Delivery) -> Outcome:
+        await never.wait()
+        return GRANTED
+
+    def channels(api: Scripted, paper: Scripted) -> dict[str, Any]:
+        limits = Limits(concurrency=2, attempt_seconds=60)
+        return {
+            "api": scripted_channel(api, limits=limits),
+            "paper": scripted_channel(paper, Situation.PAPER, limits=limits),
+        }
+
+    first, second, again = Scripted(hang), Scripted(hang), Scripted(hang)
+    async with scripted_hub(tmp_path, {"drain_seconds": 0.1}, **channels(first, second)) as hub:
+        for item in ("API1", "PAPER1") * 2:
+            await submit(hub, item)
+
+        async def all_out() -> bool:
+            return len(first.seen) + len(second.seen) == 4
+
+        await until(all_out)
+    healthy = Scripted(lambda delivery: GRANTED)
+    async with scripted_hub(tmp_path, {"drain_seconds": 0.1}, **channels(again, healthy)) as hub:
+
+        async def one_hangs() -> bool:
+            return hub.suspect_out and len(again.seen) == 1
+
+        with contextlib.suppress(TimeoutError):  # the other system's suspects may have had their turn before
+            await until(one_hangs, 3)
+        new = [await submit(hub, "PAPER1") for _ in range(5)]
+        await settled(hub, ["done"] * 5, *new)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,10 +18,10 @@ from contracts.envelope import CaseEvent, CaseEventKind
 from contracts.errors import OutcomeUnknownError
 from contracts.plugin import Channel, Gateway, Runtime, channel
 from contracts.situation import Batching, Limits, Situation
-from hub import results
+from hub import metrics, results
 from hub.answers import LARGEST_BYTES, checked
 from hub.app import Hub
-from hub.loop_watch import loop_watch
+from hub.loop_watch import count_resources, loop_watch
 from hub.results import Change
 from hub.store.connection import Connection
 from tests.scripted import (
@@ -260,3 +261,34 @@ async def test_a_loop_that_turns_is_not_reported(logged: Callable[[], str]) -> N
     async with loop_watch(0):
         await asyncio.sleep(1.5)
     assert "loop_blocked" not in logged()
+
+
+async def test_what_a_plugin_leaks_is_counted(tmp_path: Path) -> None:
+    """Tasks, threads and files that it never gives back show in the metrics, from which an alarm is made."""
+    free, files, leaked = threading.Event(), [], set()
+    before = leaks()
+
+    def leak(delivery: Delivery) -> Outcome:
+        threading.Thread(target=free.wait, daemon=True).start()
+        leaked.add(asyncio.ensure_future(asyncio.sleep(60)))
+        files.append(open(os.devnull))  # noqa: PTH123, SIM115 - never closed: that is the mistake
+        return GRANTED
+
+    try:
+        async with scripted_hub(tmp_path, None, **beside(Scripted(leak))) as hub:
+            await settled(hub, ["done"] * 20, *[await submit(hub, "API1") for _ in range(20)], seconds=30)
+            grown = {name: number - before[name] for name, number in leaks().items()}
+    finally:
+        free.set()
+        for task in leaked:
+            task.cancel()
+        for file in files:
+            file.close()
+    assert min(grown.values()) >= 20, grown
+
+
+def leaks() -> dict[str, float]:
+    """What can be leaked, as the metrics tell it."""
+    count_resources()
+    names = ("onedoor_process_tasks", "onedoor_process_threads", "process_open_fds")
+    return {name: metrics.REGISTRY.get_sample_value(name) or 0.0 for name in names}
