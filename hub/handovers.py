@@ -44,7 +44,9 @@ async def make(hub: "Hub", client: Client, asked: HandoverRequest) -> HandoverVi
     require(client, Right.TASK)
     if not (client.scope.covers_centre(asked.centre) and client.scope.covers_department((asked.department,))):
         raise Forbidden("this key does not reach the centre or the department of the list")
-    systems = frozenset(name for name, facts in hub.city.systems.items() if facts.department == asked.department)
+    systems = frozenset(
+        name for name, facts in hub.city.systems.items() if facts.department == asked.department and facts.courier
+    )
     if asked.centre not in hub.city.centres or not systems:
         wrong = "/department" if asked.centre in hub.city.centres else "/centre"
         raise BadData("a list goes from a centre to a department", (BadField(pointer=wrong, message="unknown here"),))

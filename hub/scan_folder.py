@@ -37,11 +37,14 @@ async def watch(hub: "Hub", folder: Path | None, look_seconds: float = LOOK_SECO
         return
     seen: dict[Path, Mark] = {}
     while True:
-        found = await hub.runtime.in_thread(_files, folder)
-        for path, mark in found.items():
-            if seen.get(path) == mark:
-                await _take(hub, path)
-        seen = found
+        try:
+            found = await hub.runtime.in_thread(_files, folder)
+            for path, mark in found.items():
+                if seen.get(path) == mark:
+                    await _take(hub, path)
+            seen = found
+        except Exception as error:  # noqa: BLE001 - a share that is away for an hour must not end the watching
+            log.error("scan_folder_unreadable", error=type(error).__name__)
         await asyncio.sleep(look_seconds)
 
 

@@ -275,7 +275,7 @@ class Reading:
         try:
             while True:
                 hub.scan_dropped.clear()
-                for row in await hub.read(lambda connection: scans.waiting(connection, hub.city.region)):
+                for row in await self._waiting():
                     if row["id"] not in self._busy:
                         self._busy[row["id"]] = asyncio.create_task(self._one(row))
                 await hub.scan_dropped.wait()
@@ -284,13 +284,25 @@ class Reading:
                 task.cancel()
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
+    async def _waiting(self) -> list[Row]:
+        """What nobody has read yet; a database that cannot be read now is asked again."""
+        try:
+            return await self._hub.read(lambda connection: scans.waiting(connection, self._hub.city.region))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong once, the files that come later are read
+            log.error("scans_not_listed", error=type(error).__name__)
+            self._again()
+            return []
+
+    def _again(self) -> None:
+        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._hub.scan_dropped.set)
+
     async def _one(self, scan: Row) -> None:
         try:
             async with self._gate:
                 await self._read(scan)
         except StoreUnavailable as error:
             log.warning("store_unavailable", why=str(error))
-            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._hub.scan_dropped.set)
+            self._again()
         except Exception as error:  # noqa: BLE001 - one file that cannot be read must not keep the others waiting
             metrics.BUGS.labels("scans").inc()
             log.error("scan_not_read", scan=scan["id"], error=type(error).__name__)

@@ -445,3 +445,13 @@ async def test_a_file_received_before_a_crash_is_read_after_it(tmp_path: Path) -
     async with front_door(tmp_path) as second:
         scanned = await read_to_the_end(second, str(row["id"]))
         assert verdicts(scanned) == ["matched"]
+
+
+async def test_a_database_that_cannot_be_read_for_a_while_does_not_end_the_reading(tmp_path: Path) -> None:
+    async with front_door(tmp_path) as opened:
+        writer = opened.hub.writer
+        await writer.run(lambda c: c.run("ALTER TABLE scan RENAME TO scan_away"))
+        opened.hub.scan_dropped.set()
+        await asyncio.sleep(0.3)
+        await writer.run(lambda c: c.run("ALTER TABLE scan_away RENAME TO scan"))
+        assert verdicts(await dropped(opened, scan.encoded(scan.blank(200, 300)))) == ["unreadable"]
