@@ -115,6 +115,7 @@ async def open_hub(
         keys = await writer.run(lambda c: keyring.unlock(c, site.region, master))
         blobs = Blobs(settings.data / "blobs", keys)
         world = runtime or _real_world(settings, blobs, stack)
+        self_checks.require_clock(world.now())
 
         registered = registered or register(site_folder(settings), site.plugins)
         systems = await open_systems(stack, registered, settings.systems, world)

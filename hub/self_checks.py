@@ -5,10 +5,11 @@ backup. A clock that was set back would leave what is due later waiting for as l
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from contracts.errors import OnedoorError
 from hub import metrics
 from hub.core import Core
 from hub.store import integrity
@@ -22,6 +23,20 @@ JUMP = timedelta(seconds=10)
 
 FIRST_CHECK_SECONDS = 60.0
 """The first look at the whole file waits until the start is over."""
+
+
+FIRST_YEAR = 2024
+"""Before any case of any hub: a machine without a battery for its clock wakes up in 1970."""
+
+
+class ClockRefused(OnedoorError):
+    """The machine's clock cannot be right. Dates that a law gives would be computed from it."""
+
+
+def require_clock(now: datetime) -> None:
+    """Raises ClockRefused for a time before there was a hub."""
+    if now.year < FIRST_YEAR:
+        raise ClockRefused(f"the clock of this machine says {now:%Y-%m-%d %H:%M}: set it, then start the hub again")
 
 
 async def watch_database(core: Core) -> None:

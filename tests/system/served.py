@@ -49,6 +49,11 @@ class Served:
         async with self.http.get(self.hub.url + path, headers=self._authorised(), timeout=SECONDS) as answer:
             return answer.status, await answer.text()
 
+    async def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        _, text = await self.get("/metrics")
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
     async def post(self, path: str, body: bytes, media_type: str) -> tuple[int, Any]:
         """Status and the JSON of the answer."""
         headers = {**self._authorised(), "Content-Type": media_type}
@@ -57,7 +62,7 @@ class Served:
 
     async def hand_in(self, sample: str = "civil_affairs/samples/MZ004_fire.json") -> int:
         """Hand in a case; the status."""
-        status, body = await self.post("/v1/cases", json.dumps(message(sample)).encode(), STRUCTURED)
+        status, body = await self.post("/v1/cases", json.dumps(message(sample, accepted=True)).encode(), STRUCTURED)
         if status == 202:
             self.acknowledged.append(body["case_no"])
         return status
