@@ -40,10 +40,18 @@ system: $(TOX) ## power cuts, full disks, failing syncs, jumping clocks, alert r
 departments: $(TOX) ## departments whose software is not ours: SOAP by PHP, files by OpenSSH (needs the packages of .ci/packages.txt)
 	$(BIN)/tox run -e departments
 
+.PHONY: browser screenshots
+browser: $(TOX) ## each role's day in a real browser, and every page's accessibility (needs the packages of .ci/packages.txt)
+	$(BIN)/tox run -e browser
+
+screenshots: $(TOX) ## the pictures of the pages in docs/screenshots, made anew
+	SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/tox run -e browser -- tests/browser/test_pages.py
+
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/soap_calls.py
 	$(BIN)/python bench/sheets.py
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/pages.py
 
 restart: $(INSTALLED) ## how long a hub that was killed needs to resume its first delivery, with a queue before it
 	PYTHONPATH=. $(BIN)/python -m bench.restart

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -62,6 +63,9 @@ class Hub(Core):
     fallbacks: dict[str, list[Lane]] = field(default_factory=dict, kw_only=True)
     accepting: bool = field(default=True, kw_only=True)
     real_time: Callable[[], float] = field(default=time.time, kw_only=True)
+
+    provider: tuple[float, dict[str, Any]] | None = field(default=None, kw_only=True)
+    """What the identity provider said of itself, and when (monotonic): ``hub.oidc`` keeps it for a while."""
 
     def real_ms(self) -> int:
         """The real clock in milliseconds UTC, for what people wait for: sessions, one-time codes."""

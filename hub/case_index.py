@@ -10,10 +10,11 @@ from typing import Any
 
 from hub.city import City
 from hub.clients import Scope
+from hub.initials import initials
 from hub.keys import Keys
 from hub.store.connection import Connection
 
-IDENTITY, NAME, UPLOAD = "identity", "name", "upload"
+IDENTITY, NAME, INITIALS, UPLOAD = "identity", "name", "initials", "upload"
 
 _FIELDS = (
     ("applicant", "id_no", IDENTITY),
@@ -40,6 +41,9 @@ def pairs(data: Mapping[str, Any]) -> Pairs:
         plain = (data.get(root) or {}).get(field)
         if isinstance(plain, str) and normal(plain):
             found.add((kind, normal(plain)))
+    applicant = (data.get("applicant") or {}).get("name")
+    if isinstance(applicant, str):
+        found |= {(INITIALS, way) for way in initials(applicant)}
     return frozenset(found)
 
 

@@ -14,7 +14,9 @@ from hub.store.connection import Connection
 if TYPE_CHECKING:
     from hub.app import Hub
 
-_PERSONAL = re.compile(r"(^|_)(id_no|id_number|ic_no|passport|mobile|phone|account|bank_card|card_no)(_|$)|(^|_)id$")
+_PERSONAL = re.compile(
+    r"(^|_)(id_no|id_number|ic_no|passport|mobile|phone|account|account_no|bank_card|card_no)$|(^|_)id$"
+)
 _IDENTITY = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
 
 
@@ -111,7 +113,7 @@ def _text(hub: "Hub", code_list: str | None, value: Any) -> str:
     if codes is not None:
         named = next((code.name_zh for code in codes.codes if code.code == str(value)), None)
         if named is not None:
-            return f"{named}（{value}）"
+            return named
     return str(value)
 
 

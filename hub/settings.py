@@ -53,6 +53,15 @@ class SignIn(BaseModel):
     proxies: int = 0
 
 
+class Oidc(BaseModel):
+    """The city's identity provider (the ``oidc`` extra). ``name`` stands on the button."""
+
+    model_config = ConfigDict(extra="forbid")
+    issuer: str
+    client_id: str
+    name: str
+
+
 class Settings(BaseSettings):
     """Every key of ``onedoor.toml``. ``systems`` holds, by system and situation, the addresses of this place."""
 
@@ -73,6 +82,7 @@ class Settings(BaseSettings):
     clock: Clock = Clock()
     retry: Retry = Retry()
     sign_in: SignIn = SignIn()
+    oidc: Oidc | None = None
     max_body_bytes: int = 1_048_576
     max_material_bytes: int = 20_971_520
     max_scan_bytes: int = 104_857_600

@@ -14,7 +14,7 @@ from hub.city import City, moment
 from hub.clients import Scope
 from hub.results.errors import NotFoundHere
 from hub.states import TaskState
-from hub.store import accounts, worklist
+from hub.store import accounts, registry, worklist
 from hub.store.connection import Connection, Row
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 COUNTED = 1_000
-"""Where a count costs a look at each row, this many are looked at; the page then says "more than"."""
+"""No tab counts further; the page then says 1000+."""
 
 
 class Tab(StrEnum):
@@ -92,6 +92,12 @@ class Filters:
     due_until: int | None = None
     after: tuple[int | None, str] | None = None
 
+    def take(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row passes."""
+        given = ((self.kind, row["kind"]), (self.system, row["system"]), (self.centre, row["centre"]))
+        late = self.due_until is None or (row["due_at"] is not None and row["due_at"] <= self.due_until)
+        return late and all(wanted is None or wanted == value for wanted, value in given)
+
 
 def line(hub: "Hub", row: Row) -> TaskLine:
     """A row of ``hub.store.worklist``."""
@@ -155,7 +161,11 @@ def lines(connection: Connection, hub: "Hub", scope: Scope, person: str, tab: Ta
     if tab is Tab.DONE:
         rows = worklist.of_person(connection, region, person, TaskState.COMPLETED, PAGE)
         return [line(hub, row) for row in rows if reach.covers_task(hub.city, scope, row)]
-    rows = worklist.tasks(connection, region, _question(hub, scope, person, tab, filters), PAGE + 1)
+    if tab is Tab.MINE:
+        mine = worklist.of_person(connection, region, person, TaskState.RESERVED, COUNTED)
+        found = [line(hub, row) for row in mine if reach.covers_task(hub.city, scope, row) and filters.take(row)]
+        return sorted(found, key=lambda one: (one.due.at is None, one.due.at or 0, one.id))[:PAGE]
+    rows = worklist.tasks(connection, region, _question(hub, scope, tab, filters), PAGE + 1)
     return [line(hub, row) for row in rows]
 
 
@@ -163,7 +173,7 @@ def counts(connection: Connection, hub: "Hub", scope: Scope, person: str) -> dic
     """How many tasks each tab holds, whatever the filters."""
     region = hub.city.region
     found = {
-        tab: worklist.count(connection, region, _question(hub, scope, person, tab, Filters()), COUNTED)
+        tab: worklist.count(connection, region, _question(hub, scope, tab, Filters()), COUNTED)
         for tab in (Tab.READY, Tab.CONFIRM)
     }
     found[Tab.MINE] = worklist.count_of_person(connection, region, person, TaskState.RESERVED)
@@ -172,10 +182,10 @@ def counts(connection: Connection, hub: "Hub", scope: Scope, person: str) -> dic
     return found
 
 
-_STATES = {Tab.READY: TaskState.READY, Tab.MINE: TaskState.RESERVED, Tab.CONFIRM: TaskState.TO_CONFIRM}
+_STATES = {Tab.READY: TaskState.READY, Tab.CONFIRM: TaskState.TO_CONFIRM}
 
 
-def _question(hub: "Hub", scope: Scope, person: str, tab: Tab, filters: Filters) -> worklist.Question:
+def _question(hub: "Hub", scope: Scope, tab: Tab, filters: Filters) -> worklist.Question:
     limits = reach.limits(hub.city, scope)
     centres = limits.centres
     if filters.centre is not None:
@@ -187,7 +197,6 @@ def _question(hub: "Hub", scope: Scope, person: str, tab: Tab, filters: Filters)
         items=limits.items,
         kind=filters.kind,
         system=filters.system,
-        person=person if tab is Tab.MINE else None,
         due_until=filters.due_until,
         after=filters.after,
     )
@@ -239,9 +248,15 @@ def of_cases(connection: Connection, hub: "Hub", scope: Scope, case_numbers: Ite
 
 
 def names(connection: Connection, hub: "Hub", logins: Iterable[str | None]) -> dict[str, str]:
-    """Names of people by login; whoever has no account here (a sender's clerk) keeps the reference."""
+    """Names of people by login, and of senders by their id; whoever has neither here (a sender's clerk) keeps the reference."""
     found = {}
-    for login in {one for one in logins if one}:
+    senders: dict[str, str] | None = None
+    for login in {one for one in logins if one and one != "hub"}:
         row = accounts.find(connection, hub.city.region, login)
-        found[login] = people.account_of(hub.keys, row).name if row is not None else login
+        if row is not None:
+            found[login] = people.account_of(hub.keys, row).name
+            continue
+        if senders is None:
+            senders = {one["id"]: one["name"] for one in registry.clients(connection, hub.city.region)}
+        found[login] = senders.get(login, login)
     return found

@@ -26,6 +26,7 @@ from simulators import demo_play
 from simulators.cases import SampleCase, sample_cases
 from simulators.demo_figures import Figures, figures
 from simulators.demo_folder import demo_folder
+from simulators.demo_people import demo_accounts
 from simulators.demo_play import Play, Seen
 from simulators.demo_screen import bars, show_figures, show_verdict
 from simulators.faults import Fault
@@ -263,6 +264,9 @@ async def _serve(console: Console, city: World, seen: Seen) -> None:
     await asyncio.to_thread(_write_secret, key_file, key)
     sheets = await asyncio.to_thread(lambda: sorted((city.folder / "sheets").glob("*.pdf")))
     console.print("\n[bold]The hub goes on serving; end it with Ctrl-C.[/bold] To open in a browser:")
+    console.print(f"  {city.hub.url}/  with one of these accounts, made for this demo:", soft_wrap=True)
+    for one in await demo_accounts(city.folder):
+        console.print(f"    {one.login}  {one.password}  {one.role.replace('_', ' ')}", soft_wrap=True, markup=False)
     console.print(f"  {city.hub.url}/metrics", soft_wrap=True)
     if sheets:
         console.print(f"  {sheets[0].as_uri()}", soft_wrap=True)

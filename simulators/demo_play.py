@@ -66,6 +66,7 @@ FAULTS: Final[Mapping[Situation, Mapping[Fault, float]]] = {
 SETTINGS: Final[Mapping[str, Any]] = {
     "retry": {"first_seconds": 1800.0, "cap_seconds": 14400.0},
     "breaker_seconds": 2.0,
+    "sign_in": {"loopback_http": True, "second_factor": "optional"},
 }
 """Backoff counts in hours of the city, so that it can be watched; the circuit breaker in real seconds."""
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import aiohttp
 
-from hub.people import Role
+from hub import people, sign_in
+from hub.people import NewAccount, Role
 from tests.front_door import FrontDoor, front_door
 
 RELAXED = {"loopback_http": True, "second_factor": "optional"}
@@ -98,6 +99,22 @@ class PageDoor:
         made = Browser(self.door, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
         self.browsers.append(made)
         return made
+
+    async def insider(self, login: str, *roles: Role, **scope: Any) -> Browser:
+        """A browser with the session of a new person whose password nobody has hashed: for tests of very many people."""
+        hub = self.door.hub
+        wanted = NewAccount(
+            login=login,
+            name=f"样例{login}",
+            roles=frozenset(roles),
+            centres=frozenset(scope.get("centres", ())),
+            departments=frozenset(scope.get("departments", ())),
+            change_password=False,
+        )
+        await hub.writer.run(lambda c: people.create(c, hub.city.journal, hub.keys, wanted, hub.now_ms(), "test"))
+        browser = self.browser()
+        browser.http.cookie_jar.update_cookies({"onedoor-session": (await sign_in.again(hub, login)).token})
+        return browser
 
     async def somebody(self, login: str, *roles: Role, **scope: Any) -> Browser:
         """A browser in which a new person has signed in."""

@@ -37,6 +37,9 @@ def create(
     once: Annotated[
         bool, typer.Option("--once/--keep", help="Whether the password must be changed at the first sign-in.")
     ] = True,
+    identity: Annotated[
+        str | None, typer.Option(help="issuer|subject at the identity provider; then there is no password.")
+    ] = None,
     settings: SettingsFile = None,
     demo: Demo = False,
     as_json: AsJson = False,
@@ -53,6 +56,7 @@ def create(
         centres=frozenset(centre or ()),
         departments=frozenset(department or ()),
         once=once,
+        identity=identity,
     )
     check_codes(found, centres=wanted.centres, departments=wanted.departments)
     body = adapter(UserRequest).dump_python(wanted, mode="json")
@@ -68,7 +72,7 @@ def create(
                 file.at,
                 OPERATOR,
             ),
-            password=password,
+            password="" if identity else password,
         ),
         ("POST", "/admin/users", body),
         adapter(FirstPassword),
@@ -160,6 +164,9 @@ def disable(login: Login, settings: SettingsFile = None, demo: Demo = False, as_
 def _tell(made: FirstPassword, *, once: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(adapter(FirstPassword).dump_json(made))
+        return
+    if not made.password:
+        typer.echo(f"account {made.account.login}: it signs in at the identity provider", err=True)
         return
     then = "; it must be changed at the first sign-in" if once else ""
     typer.echo(f"account {made.account.login}: its password is shown this once{then}:", err=True)

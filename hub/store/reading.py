@@ -43,7 +43,7 @@ def tasks(connection: Connection, region: str, case_no: str) -> list[Row]:
     return connection.rows(
         "SELECT task.*, sheet.version AS sheet_version FROM task"
         " LEFT JOIN sheet ON sheet.region = task.region AND sheet.number = task.sheet_no"
-        " WHERE task.region = :region AND task.case_no = :case_no ORDER BY task.id",
+        " WHERE task.region = :region AND task.case_no = :case_no ORDER BY task.created_at, task.id",
         {"region": region, "case_no": case_no},
     )
 
@@ -72,7 +72,7 @@ _TASK_BY_SHEET = (
     "SELECT task.*, case_file.item FROM sheet"
     " JOIN task ON task.region = sheet.region AND task.delivery = sheet.delivery AND task.sheet_no = sheet.number"
     " JOIN case_file ON case_file.region = task.region AND case_file.case_no = task.case_no"
-    " WHERE sheet.region = :region AND sheet.number = :task ORDER BY task.id DESC LIMIT 1"
+    " WHERE sheet.region = :region AND sheet.number = :task ORDER BY task.created_at DESC, task.id DESC LIMIT 1"
 )
 
 

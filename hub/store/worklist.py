@@ -1,6 +1,7 @@
 """Statements of the worklist: each reads at most a page of rows, whatever number of tasks waits.
 
-A list over many centres is read centre by centre along the index and merged, since no index orders all of them together.
+A list over many centres is read centre by centre along the index and merged, since no index orders all of them together. What is
+found by case or sheet is ordered by its time, not by its id: for the id alone SQLite would walk over the whole table.
 """
 
 import heapq
@@ -32,7 +33,6 @@ class Question:
     items: frozenset[str] | None = None
     kind: str | None = None
     system: str | None = None
-    person: str | None = None
     due_until: int | None = None
     after: tuple[int | None, str] | None = None
 
@@ -76,7 +76,7 @@ def _narrowed(question: Question) -> tuple[str, dict[str, Any]]:
     conditions = ""
     if question.systems is not None or question.items is not None:
         conditions += _reach(question, values)
-    for column, value in (("kind", question.kind), ("system", question.system), ("assigned_to", question.person)):
+    for column, value in (("kind", question.kind), ("system", question.system)):
         if value is not None:
             values[column] = value
             conditions += f" AND task.{column} = :{column}"
@@ -102,22 +102,23 @@ def _reach(question: Question, values: dict[str, Any]) -> str:
 
 
 def count(connection: Connection, region: str, question: Question, most: int) -> int:
-    """How many there are; where it cannot be read off an index, no more than ``most`` are counted."""
+    """How many there are, up to ``most``: counting all of very many would cost more than the list itself."""
     conditions, values = _narrowed(question)
     joined = (
         " JOIN case_file ON case_file.region = task.region AND case_file.case_no = task.case_no"
         if "case_file" in conditions
         else ""
     )
-    limit = f" LIMIT {most:d}" if conditions else ""
     total = 0
     for centre in question.centres:
         row = connection.row(
             f"SELECT count(*) AS number FROM (SELECT 1 FROM task{joined} WHERE task.region = :region"  # noqa: S608 - conditions are built here, values are bound
-            f" AND task.state = :state AND task.centre = :centre{conditions}{limit})",
-            {**values, "region": region, "state": question.state, "centre": centre},
+            f" AND task.state = :state AND task.centre = :centre{conditions} LIMIT :most)",
+            {**values, "region": region, "state": question.state, "centre": centre, "most": most - total},
         )
         total += row["number"] if row else 0
+        if total >= most:
+            break
     return total
 
 
@@ -142,7 +143,7 @@ def count_of_person(connection: Connection, region: str, person: str, state: str
 def of_case(connection: Connection, region: str, case_no: str) -> list[Row]:
     """Every task of a case, the latest first."""
     return connection.rows(
-        f"{_ROW} WHERE task.region = :region AND task.case_no = :case_no ORDER BY task.id DESC",
+        f"{_ROW} WHERE task.region = :region AND task.case_no = :case_no ORDER BY task.created_at DESC, task.id DESC",
         {"region": region, "case_no": case_no},
     )
 
@@ -156,7 +157,7 @@ def of_sheet(connection: Connection, region: str, number: str) -> Row | None:
     """The newest task of a sheet."""
     return connection.row(
         f"{_ROW} WHERE task.region = :region AND sheet.number = :number AND task.delivery = sheet.delivery"
-        " ORDER BY task.id DESC LIMIT 1",
+        " ORDER BY task.created_at DESC, task.id DESC LIMIT 1",
         {"region": region, "number": number},
     )
 
@@ -169,13 +170,3 @@ def returned_steps(connection: Connection, region: str, limit: int) -> list[Row]
         " WHERE case_step.region = :region AND case_step.state = 'returned' ORDER BY case_file.changed_at LIMIT :limit",
         {"region": region, "limit": limit},
     )
-
-
-def cases_by_index(connection: Connection, region: str, kind: str, value: str, limit: int) -> list[str]:
-    """Case numbers by a value of the blind index, the newest first."""
-    rows = connection.rows(
-        "SELECT case_no FROM case_index WHERE region = :region AND kind = :kind AND value = :value"
-        " ORDER BY case_no DESC LIMIT :limit",
-        {"region": region, "kind": kind, "value": value, "limit": limit},
-    )
-    return [row["case_no"] for row in rows]

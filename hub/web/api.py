@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING
 import aiohttp.web_response
 from aiohttp import web
 
-from hub import metrics
+from hub import metrics, oidc
 from hub.city import milliseconds
 from hub.clients import ClientBook
 from hub.store import handovers, integrity, reading, registry, scans
 from hub.store.connection import Connection, StoreUnavailable
-from hub.web import static_files, views_case, views_handovers, views_scans, views_sign_in, views_task, views_worklist
+from hub.web import (
+    static_files,
+    views_case,
+    views_handovers,
+    views_people,
+    views_scans,
+    views_sign_in,
+    views_task,
+    views_worklist,
+)
 from hub.web.asking import BOOK, HUB
 from hub.web.callbacks import receive_callback
 from hub.web.cases import receive_case, receive_event, receive_lines, show_case, upload_material
@@ -44,6 +53,7 @@ PAGE_GROUPS = (
     views_case.ROUTES,
     views_handovers.ROUTES,
     views_scans.ROUTES,
+    views_people.ROUTES,
 )
 """The pages, a group a file, in the order of the menu."""
 
@@ -59,6 +69,7 @@ def make_app(hub: "Hub") -> web.Application:
     # aiohttp names itself and Python with their versions on every answer and has no setting for it.
     aiohttp.web_response.SERVER_SOFTWARE = NAME  # type: ignore[attr-defined]
     check_cookies(hub)
+    oidc.check_installed(hub)
     app = web.Application(middlewares=[problems, guard], client_max_size=hub.settings.max_body_bytes)
     app.on_response_prepare.append(add_headers)
     app[HUB] = hub

@@ -93,10 +93,14 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_host(request)
         await _recognise(request)
         fresh = _browser(request)
-        _admit(request, policy)
-        if request.method not in READING:
-            await _believe(request)
-        response = await handler(request)
+        try:
+            _admit(request, policy)
+        except NotSignedIn:
+            response: web.StreamResponse = await page_errors.sign_in_first(request)
+        else:
+            if request.method not in READING:
+                await _believe(request)
+            response = await handler(request)
         if fresh:
             set_cookie(response, request, "form", fresh)
         return response

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from contracts.api import JournalView
+from contracts.catalogue import Item
 from hub.case_states import CASE_STATES, CaseState
 from hub.web.pages import language_of, text
 from hub.web.task_words import STATES
@@ -60,15 +61,17 @@ _SAYS = {
 }
 
 
-def journal_words(request: web.Request) -> Callable[[JournalView], str]:
-    """The function that a template says an entry with."""
+def journal_words(request: web.Request, item: Item | None) -> Callable[[JournalView], str]:
+    """The function that a template says an entry of a case with; ``item``: whose steps are named."""
+    zh = language_of(request) == "zh"
+    steps = {step.id: step.name_zh if zh else step.name_en for step in item.steps} if item is not None else {}
 
     def says(entry: JournalView) -> str:
         sentence = _SAYS.get(entry.kind)
         if sentence is None:
             return f"{entry.kind} {entry.subject} {entry.to_state or ''}"
         state = _state(request, entry.kind, entry.to_state or "")
-        return text(request, sentence, subject=entry.subject, state=state)
+        return text(request, sentence, subject=steps.get(entry.subject, entry.subject), state=state)
 
     return says
 

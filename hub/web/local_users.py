@@ -19,7 +19,10 @@ OPERATOR = "operator"
 
 @record
 class UserRequest:
-    """An account to be made. ``once``: the password must be changed at the first sign-in."""
+    """An account to be made. ``once``: the password must be changed at the first sign-in.
+
+    ``identity``: ``issuer|subject`` at the city's identity provider; the account then has no password.
+    """
 
     login: str
     name: str
@@ -27,6 +30,7 @@ class UserRequest:
     centres: frozenset[str] = frozenset()
     departments: frozenset[str] = frozenset()
     once: bool = True
+    identity: str | None = None
 
 
 @record
@@ -50,6 +54,7 @@ async def create_user(request: web.Request) -> web.Response:
     wanted = read_data(UserRequest, parse_json(await body_of(request, LIMIT)))
     password = passwords.random_password()
     new = new_account(wanted, await hub.passwords.hash(password))
+    password = "" if wanted.identity else password
     at = hub.now_ms()
     made = await hub.writer.run(lambda c: people.create(c, hub.city.journal, hub.keys, new, at, OPERATOR))
     return _json(adapter(FirstPassword).dump_json(FirstPassword(account=made, password=password)), 201)
@@ -82,8 +87,9 @@ def new_account(wanted: UserRequest, password_hash: str) -> NewAccount:
         roles=wanted.roles,
         centres=wanted.centres,
         departments=wanted.departments,
-        password_hash=password_hash,
-        change_password=wanted.once,
+        password_hash=None if wanted.identity else password_hash,
+        change_password=wanted.once and not wanted.identity,
+        identity=wanted.identity,
     )
 
 

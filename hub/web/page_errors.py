@@ -1,14 +1,15 @@
 """Errors as pages: one clear sentence, what to do, and the way back. Statuses are those of the API."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
 from contracts.errors import OnedoorError
 from hub.web.pages import show, text
-from hub.web.problems import NotSignedIn, log_bug, problem_of
+from hub.web.problems import log_bug, problem_of
 from hub.web.texts import N_
 
 TITLES = {
@@ -47,8 +48,6 @@ async def answered(
     """The handler's answer, or the page of its error."""
     try:
         return await handler(request)
-    except NotSignedIn:
-        return web.Response(status=303, headers={"Location": sign_in_path(request)})
     except web.HTTPException as error:
         if error.status < 400:
             return web.Response(status=error.status, headers={"Location": error.headers["Location"]})
@@ -95,7 +94,16 @@ _WITH_VALUES = (
 """Sentences of the core that carry values, and how they are said here."""
 
 
-def sign_in_path(request: web.Request) -> str:
-    """Where somebody who is not signed in goes, and from there back."""
-    wanted = request.path_qs if request.method in ("GET", "HEAD") else request.path
-    return "/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}"
+async def sign_in_first(request: web.Request) -> web.Response:
+    """To the sign-in page. What was typed into a form of ours meanwhile waits there and can be sent afterwards."""
+    if request.method in ("GET", "HEAD"):
+        wanted = request.path_qs
+        path = "/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}"
+        return web.Response(status=303, headers={"Location": path})
+    if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
+        return web.Response(status=303, headers={"Location": "/sign-in"})
+    posted = await request.post()
+    typed = [(name, value) for name, value in posted.items() if isinstance(value, str) and name != "_form"]
+    kept = json.dumps(typed, ensure_ascii=False)
+    problem = text(request, N_("Your sign-in has ended. What you typed is kept: sign in and send it."))
+    return show(request, "sign_in.html", 401, problem=problem, login="", next=request.path, provider="", kept=kept)

@@ -54,13 +54,8 @@ MENU: list[Link] = []
 
 
 @cache
-def environment() -> jinja2.Environment:
-    """The templates in no language: for whoever looks for their sentences."""
-    return _made()
-
-
-def _made() -> jinja2.Environment:
-    """The templates: escaped always, and a misspelt name is an error."""
+def environment(language: str = "en") -> jinja2.Environment:
+    """The templates in a language: escaped always, and a misspelt name is an error."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -72,12 +67,6 @@ def _made() -> jinja2.Environment:
     )
     found.policies["ext.i18n.trimmed"] = True
     found.filters["masked"] = masked
-    return found
-
-
-@cache
-def _environment_in(language: str) -> jinja2.Environment:
-    found = _made()  # no overlay: those share their globals, and the language installed last would be everybody's
     found.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # comes with the extension
     return found
 
@@ -147,7 +136,7 @@ def render(request: web.Request, template: str, /, **context: Any) -> str:
         **_formats(hub, language),
         **context,
     }
-    return _environment_in(language).get_template(template).render(known)
+    return environment(language).get_template(template).render(known)
 
 
 def menu(request: web.BaseRequest) -> list[Link]:

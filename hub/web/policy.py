@@ -137,6 +137,8 @@ POLICIES: dict[str, Policy] = {
     "GET /": _SIGNED_IN,
     "GET /sign-in": _FORM,
     "POST /sign-in": _FORM,
+    "GET /sign-in/with": _FORM,
+    "GET /sign-in/back": _FORM,
     "POST /language": _FORM,
     "POST /sign-out": _SIGNED_IN,
     "GET /sign-in/code": _SIGNED_IN,
@@ -177,6 +179,15 @@ POLICIES: dict[str, Policy] = {
     "GET /scans/{id}/file": _PAPER,
     "GET /scans/{id}/pages/{page}": _PAPER,
     "POST /scans/{id}/pages/{page}": _PAPER,
+    # accounts: three administrators who keep each other in check
+    "GET /people": _ADMINISTRATORS,
+    "POST /people": _SYSTEM,
+    "GET /people/{login}": _ADMINISTRATORS,
+    "POST /people/{login}/roles": _SECURITY,
+    "POST /people/{login}/switch": _SYSTEM,
+    "POST /people/{login}/password": _SYSTEM,
+    "POST /people/{login}/sessions": _SECURITY,
+    "POST /people/{login}/second-factor": _SECURITY,
 }
 
 

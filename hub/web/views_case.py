@@ -122,7 +122,7 @@ async def page(request: web.Request, *, revealed: str = "", problem: str = "", s
         delivery_states=DELIVERY,
         reasons=REASONS,
         material_names=hub.city.materials,
-        says=journal_words(request),
+        says=journal_words(request, known["item"]),
         form_id=str(uuid4()),
         may_reveal=me.is_any(*CASEWORK),
         problem=problem,

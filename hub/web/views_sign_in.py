@@ -1,19 +1,21 @@
 """Signing in and out, the language, the start page, and the own account."""
 
+import json
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import segno
 from aiohttp import web
 
-from hub import passwords, people, sign_in, totp
+from hub import oidc, passwords, people, sign_in, totp
+from hub.oidc import ProviderFailed
 from hub.people import AccountRefused, Role
 from hub.sign_in import Level, SignInRefused, Started, TooManyTries
 from hub.store import accounts
 from hub.web.asking import HUB
-from hub.web.guard import address_of, cookie_name, drop_cookie, lacks_second_factor, local_path, set_cookie
+from hub.web.guard import address_of, cookie_name, drop_cookie, lacks_second_factor, local_path, own_origin, set_cookie
 from hub.web.page_errors import sentence
-from hub.web.pages import menu, person, show, signed_in, text
+from hub.web.pages import SESSION, TOKEN, menu, person, show, signed_in, text
 from hub.web.texts import LANGUAGES, N_
 
 if TYPE_CHECKING:
@@ -62,20 +64,77 @@ async def take(request: web.Request) -> web.Response:
     login, password = str(form.get("login", "")), str(form.get("password", ""))
     wanted = local_path(str(form.get("next", "/")))
     mark = request.cookies.get(cookie_name(request, "known"), "")
+    kept = str(form.get("kept", ""))
     before = signed_in(request)
     try:
         started = await sign_in.with_password(hub, login, password, address_of(request), mark)
     except SignInRefused:
-        return _form(request, 401, text(request, WRONG), login, wanted)
+        return _form(request, 401, text(request, WRONG), login, wanted, kept)
     except TooManyTries as error:
-        return _form(request, 429, text(request, WAIT, seconds=error.seconds), login, wanted)
+        return _form(request, 429, text(request, WAIT, seconds=error.seconds), login, wanted, kept)
     if before is not None:
         await sign_in.out(hub, before)
-    return _entered(request, started, wanted)
+    response = _entered(request, started, wanted)
+    return _resumed(request, started, wanted, kept, response) if kept else response
 
 
-def _form(request: web.Request, status: int, problem: str, login: str, wanted: str) -> web.Response:
-    return show(request, "sign_in.html", status, problem=problem, login=login, next=wanted, provider=None)
+def _resumed(request: web.Request, started: Started, path: str, kept: str, entered: web.Response) -> web.Response:
+    """What was typed before the session ended, to be looked at and sent again: under the new session, by the person alone."""
+    try:
+        fields = [(str(name), str(value)) for name, value in json.loads(kept)]
+    except (TypeError, ValueError):
+        return entered
+    if started.session.level != Level.FULL:
+        return entered
+    request[SESSION], request[TOKEN] = started.session, started.token
+    response = show(request, "resume.html", path=path, fields=fields)
+    response.cookies.update(entered.cookies)
+    return response
+
+
+def _form(request: web.Request, status: int, problem: str, login: str, wanted: str, kept: str = "") -> web.Response:
+    settings = request.app[HUB].settings.oidc
+    name = settings.name if settings is not None else ""
+    return show(request, "sign_in.html", status, problem=problem, login=login, next=wanted, provider=name, kept=kept)
+
+
+async def go_to_provider(request: web.Request) -> web.Response:
+    """GET /sign-in/with: to the city's identity provider."""
+    hub = request.app[HUB]
+    if hub.settings.oidc is None:
+        raise web.HTTPNotFound
+    try:
+        begun = await oidc.begin(hub, _back(request))
+    except ProviderFailed as error:
+        return _form(request, 503, sentence(request, error), "", "/")
+    response = web.Response(status=303, headers={"Location": begun.address})
+    set_cookie(response, request, "provider", begun.kept)
+    return response
+
+
+async def come_from_provider(request: web.Request) -> web.Response:
+    """GET /sign-in/back: with a code, which counts only together with the cookie of the browser that began."""
+    hub = request.app[HUB]
+    if hub.settings.oidc is None:
+        raise web.HTTPNotFound
+    kept = request.cookies.get(cookie_name(request, "provider"), "")
+    state, code = request.query.get("state", ""), request.query.get("code", "")
+    try:
+        identity = await oidc.finish(hub, kept, state, code, _back(request))
+        started = await sign_in.with_identity(hub, identity)
+    except ProviderFailed as error:
+        return _form(request, 403, sentence(request, error), "", "/")
+    except SignInRefused:
+        return _form(
+            request, 403, text(request, N_("You have no account here. Ask the system administrator.")), "", "/"
+        )
+    response = _entered(request, started, "/")
+    drop_cookie(response, request, "provider")
+    return response
+
+
+def _back(request: web.Request) -> str:
+    return f"{own_origin(request)}/sign-in/back"
 
 
 def _entered(request: web.Request, started: Started, wanted: str) -> web.Response:
@@ -251,6 +310,8 @@ ROUTES = [
     web.get("/", start),
     web.get("/sign-in", ask),
     web.post("/sign-in", take),
+    web.get("/sign-in/with", go_to_provider),
+    web.get("/sign-in/back", come_from_provider),
     web.get("/sign-in/code", ask_code),
     web.post("/sign-in/code", take_code),
     web.post("/sign-out", leave),

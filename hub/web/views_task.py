@@ -110,7 +110,7 @@ async def page(
         supervisor=me.is_any(Role.SUPERVISOR),
         material_names=hub.city.materials,
         code_lists=hub.site.code_lists,
-        says=journal_words(request),
+        says=journal_words(request, known["task"].item),
         pages=pages,
         verdicts=VERDICTS,
         **known,

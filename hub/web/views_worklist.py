@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from contracts.task_sheet import parse_sheet_code, sheet_number
-from hub import desk, metrics, people, reach, results, worklist
+from hub import case_index, desk, metrics, people, reach, results, worklist
+from hub.clients import Scope
 from hub.people import CASEWORK, Account, Role
 from hub.results.errors import NotAllowed, NotFoundHere, Overtaken
-from hub.store import worklist as stored
 from hub.store.connection import Connection
 from hub.web.asking import HUB
 from hub.web.page_errors import sentence
@@ -69,7 +69,7 @@ async def _list(request: web.Request, hub: "Hub", me: Account, tab: Tab, told: s
 
     known = await hub.read(read)
     lines: list[TaskLine] = known.pop("lines")  # type: ignore[assignment]  # as read above
-    more = len(lines) > PAGE and tab is not Tab.DONE
+    more = len(lines) > PAGE
     return show(
         request,
         "worklist.html",
@@ -147,7 +147,7 @@ async def _found(request: web.Request, wanted: str) -> web.Response:
         raise web.HTTPSeeOther(f"/tasks/{row['id']}")
 
     def read(connection: Connection) -> tuple[list[TaskLine], dict[str, str], dict[Tab, int]]:
-        cases = [wanted] if re.fullmatch("[0-9]{24}", wanted) else hub_cases(connection, hub, wanted)
+        cases = (wanted,) if re.fullmatch("[0-9]{24}", wanted) else hub_cases(connection, hub, scope, wanted)
         found = worklist.of_cases(connection, hub, scope, cases)
         named = worklist.names(connection, hub, (one.assigned_to for one in found))
         return found, named, worklist.counts(connection, hub, scope, me.login)
@@ -181,12 +181,16 @@ async def _found(request: web.Request, wanted: str) -> web.Response:
     )
 
 
-def hub_cases(connection: Connection, hub: "Hub", wanted: str) -> list[str]:
-    """Case numbers by a name or its initials, over the blind index: the name itself stands in no column."""
+def hub_cases(connection: Connection, hub: "Hub", scope: Scope, wanted: str) -> tuple[str, ...]:
+    """Case numbers by a name, its initials or an identity number, over the blind index: the name itself stands in no column."""
     letters = re.fullmatch("[A-Za-z]{2,8}", wanted) is not None
-    kind, plain = ("initials", wanted.upper()) if letters else ("name", wanted)
-    value = hub.keys.index_value(kind, plain)
-    return stored.cases_by_index(connection, hub.city.region, kind, value, MOST_FOUND)
+    kinds = (case_index.INITIALS,) if letters else (case_index.NAME, case_index.IDENTITY)
+    region, keys = hub.city.region, hub.keys
+    return tuple(
+        number
+        for kind in kinds
+        for number in case_index.find(connection, region, keys, scope, kind, wanted, MOST_FOUND)
+    )
 
 
 def as_sheet_number(typed: str) -> str | None:

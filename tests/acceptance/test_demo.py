@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,6 +167,10 @@ def test_a_demo_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
             metrics = next(word for word in shown.split() if word.endswith("/metrics"))
             with urllib.request.urlopen(metrics, timeout=10) as answer:
                 assert b"onedoor_" in answer.read()
+            accounts = re.findall(r"^\s+([a-z]001)\s+([a-z0-9-]{20})\s+\w", shown, re.MULTILINE)
+            assert len(accounts) == len({password for _, password in accounts}) == 7
+            with urllib.request.urlopen(metrics.replace("/metrics", "/sign-in"), timeout=10) as answer:
+                assert "工号" in answer.read().decode()
             case = next(word for word in shown.split() if "/v1/cases/" in word)
             key = (tmp_path / "city" / "client.key").read_text()
             asked = urllib.request.Request(case, headers={"Authorization": f"Bearer {key}"})

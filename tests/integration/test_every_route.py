@@ -28,6 +28,8 @@ def filled(path: str) -> str:
         "{name}": "onedoor.css",
         "{login}": "c001",
         "{system}": "MZ-relief",
+        "{number}": "JJ" + "0" * 21,
+        "{page}": "1",
     }
     for name, value in values.items():
         path = path.replace(name, value)

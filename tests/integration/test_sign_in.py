@@ -202,10 +202,13 @@ async def test_signing_in_leads_to_our_own_pages_only(pages: PageDoor, wanted: s
     assert (page.status, page.url) == (200, HOME)
 
 
-async def test_the_language_is_one_switch(pages: PageDoor) -> None:
-    browser = pages.browser()
-    assert 'lang="zh-CN"' in (await browser.get("/sign-in")).text
-    assert 'lang="en"' in (await browser.post("/language", language="en", next="/sign-in")).text
+async def test_the_language_is_one_switch_and_each_reads_the_own_one(pages: PageDoor) -> None:
+    one, other = pages.browser(), pages.browser()
+    assert 'lang="zh-CN"' in (await one.get("/sign-in")).text
+    english = await one.post("/language", language="en", next="/sign-in")
+    assert ('lang="en"' in english.text, "Staff number" in english.text) == (True, True)
+    assert "工号" in (await other.get("/sign-in")).text
+    assert "Staff number" in (await one.get("/sign-in")).text
 
 
 def _secret(written: str) -> bytes:

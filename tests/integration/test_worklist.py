@@ -1,6 +1,7 @@
 """The worklist and its tasks over HTTP: who sees what, one effect however often a form comes (D01-D09), two people for a refusal."""
 
 import asyncio
+import html
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -295,5 +296,34 @@ async def test_filters_and_pages_stand_in_the_address(pages: PageDoor) -> None:
     assert not ID.findall((await browser.get(f"/tasks?centre={OTHER}")).text)
     case_no = (await pages.door.case(await pages.door.received()))["case_no"]
     assert case_no in (await browser.get(f"/tasks?q={case_no}")).text
+    assert case_no in (await browser.get(f"/tasks?q={case_no}")).text
+    for wanted in ("ZYL", "zyl", "赵样例"):
+        assert case_no in (await browser.get("/tasks", params={"q": wanted})).text, wanted
     assert "没有找到" in (await browser.get("/tasks?q=XQZ")).text
     assert (await browser.get("/tasks?tab=nonsense&after=x.y&due=z")).status == 200
+
+
+async def test_what_was_typed_survives_the_end_of_the_session(pages: PageDoor) -> None:
+    task = await sheet_task(pages)
+    password = await pages.person("c001", Role.BACK_OFFICE)
+    browser = pages.browser()
+    await browser.sign_in("c001", password)
+    page = await browser.get(f"/tasks/{task['id']}")
+    start = pages.door.hub.real_time()
+    pages.door.hub.real_time = lambda: start + 3600
+    typed = {"form_id": page.hidden("form_id"), "choice": "A", "sheet": "01", "field.decision_no": "样例7号"}
+    data = {"_form": page.form, **typed}
+    path = f"/tasks/{task['id']}/complete"
+    ours = {"Origin": pages.door.url}
+    async with browser.http.post(pages.door.url + path, data=data, headers=ours) as answer:
+        asked = Page(answer.status, str(answer.url), await answer.text(), answer.headers)
+    assert (asked.status, "您填写的内容已保留" in asked.text) == (401, True)
+    kept = html.unescape(asked.hidden("kept"))
+    wrong = await browser.post("/sign-in", form=asked.form, login="c001", password="x", next=path, kept=kept)
+    assert (wrong.status, "样例7号" in wrong.text) == (401, True)
+    resumed = await browser.post("/sign-in", form=wrong.form, login="c001", password=password, next=path, kept=kept)
+    assert (resumed.status, "提交刚才填写的内容" in resumed.text) == (200, True)
+    done = await browser.post(path, form=resumed.form, **typed)
+    assert "told=completed" in done.url
+    step = next(one for one in (await pages.door.case(task["case_no"]))["steps"] if one["id"] == "s3")
+    assert step["reply"]["decision_no"] == "样例7号"
