@@ -1,5 +1,7 @@
 """Fixtures that several integration tests share."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,3 +52,14 @@ def place(shell: Shell) -> Shell:
     (shell.folder / "onedoor.toml").write_text("port = 0\n")
     shell.done("init")
     return shell
+
+
+@pytest.fixture
+def quick_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of units of work that prove no durability need no real sync."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory, prefix="onedoor-test-") as folder:
+        yield Path(folder)

@@ -5,14 +5,10 @@ what came of it to the file that ``STRESS_RESULT`` names.
 """
 
 import asyncio
-import json
-import os
 import random
 import statistics
-import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +17,7 @@ from typing import Any
 import pytest
 
 from contracts.delivery import Completed, Delivery, Outcome, Returned
-from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind
+from contracts.envelope import CaseEvent, CaseEventKind
 from contracts.errors import OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.situation import Limits, Situation
 from hub import orders, results
@@ -30,123 +26,25 @@ from hub.app import Hub
 from hub.clients import Scope
 from hub.operating import Question
 from hub.orders import ReplayOrder
-from hub.results import NewCase
-from hub.store.connection import Connection
-from tests.machine import machine
 from tests.scripted import Scripted, rows, scripted_channel
-from tests.small_city import CENTRE, DONE, GRANTED
+from tests.small_city import DONE, GRANTED
+from tests.stress import (
+    EVERY_SECONDS,
+    NUMBER,
+    Neighbour,
+    all_settled,
+    busiest_second,
+    happens,
+    note,
+    numbers,
+    submit_many,
+)
 from tests.virtual_time import in_virtual_time, virtual_hub
 
-NUMBER = int(os.environ.get("STRESS", "300"))
 LONG = NUMBER >= 10_000
 EVERYTHING = Scope()
 
 pytestmark = pytest.mark.timeout(120 + NUMBER // 10)
-
-
-@pytest.fixture
-def quick_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: thousands of units of work that prove no durability need no real sync."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory, prefix="onedoor-test-") as folder:
-        yield Path(folder)
-
-
-_numbers = iter(range(1, 10**9))
-
-
-async def submit_many(opened: Hub, item: str, count: int) -> list[str]:
-    """Accepted cases, a hundred a unit."""
-    made: list[str] = []
-    for start in range(0, count, 100):
-
-        def unit(connection: Connection, size: int = min(100, count - start)) -> list[results.Change]:
-            return [_receive(opened, connection, item) for _ in range(size)]
-
-        made += [change.case_no for change in await opened.commit("test", unit)]
-    return made
-
-
-def _receive(opened: Hub, connection: Connection, item: str) -> results.Change:
-    number = str(next(_numbers))
-    application = CaseApplication(
-        item=item, receiving_centre=CENTRE, applicant={"name": "赵样例", "id_type": "111"}, accepted=True
-    )
-    new = NewCase(
-        application=application,
-        item=opened.city.item(item, 1),
-        source="/test",
-        message_id=number,
-        digest=number,
-        client="test",
-    )
-    return results.receive(connection, opened.city, new, opened.now_ms())
-
-
-async def happens(check: Callable[[], Awaitable[bool] | bool], every: float) -> None:
-    """Look again and again (virtual seconds)."""
-    while not (found if isinstance(found := check(), bool) else await found):  # noqa: ASYNC110 - many things may happen
-        await asyncio.sleep(every)
-
-
-async def all_settled(opened: Hub, system: str, count: int) -> None:
-    """Wait (virtually) until a system has answered so many."""
-
-    async def settled() -> bool:
-        (found,) = await rows(
-            opened, "SELECT count(*) AS n FROM delivery WHERE system = :system AND state = 'done'", system=system
-        )
-        return bool(found["n"] >= count)
-
-    await happens(settled, 1.0)
-
-
-def busiest_second(at: list[float]) -> int:
-    """The most departures that any second saw, wherever it begins."""
-    most, first = 0, 0
-    for last, moment in enumerate(at):
-        while moment - at[first] >= 1.0 - 1e-9:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
-
-
-def note(name: str, figures: dict[str, Any]) -> None:
-    """Keep the figures where somebody asked for them."""
-    target = os.environ.get("STRESS_RESULT")
-    if target is None:
-        return
-    path = Path(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known["machine"] = machine()
-    known[name] = {"deliveries": NUMBER, **figures}
-    path.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-
-
-EVERY_SECONDS = 5.0
-"""How often a neighbour gets a case."""
-
-
-class Neighbour(Scripted):
-    """A department that is never in trouble: how long its deliveries were under way tells whether somebody keeps them waiting."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda delivery: GRANTED)
-        self.latencies: list[float] = []
-
-    async def visit(self, opened: Hub, item: str) -> None:
-        """A case every few seconds, until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            began, before = loop.time(), len(self.seen)
-            await submit_many(opened, item, 1)
-            await happens(lambda: len(self.seen) > before, 0.01)  # noqa: B023 - looked at before the next turn
-            self.latencies.append(loop.time() - began)
-            await asyncio.sleep(EVERY_SECONDS)
 
 
 def test_after_an_outage_the_queue_goes_at_the_rate_of_its_system_and_nobody_else_notices(quick_disk: Path) -> None:
@@ -285,7 +183,7 @@ def test_rounds_of_a_step_and_steps_of_a_case_keep_their_order_through_retries_a
                 returned.append(case_no)  # other parts of it are still under way
                 continue
             told = CaseEvent(event=CaseEventKind.RESUBMIT, by="staff-1")
-            key = ("/test", f"r{next(_numbers)}")
+            key = ("/test", f"r{next(numbers)}")
             await opened.commit("test", _event(opened, case_no, key, told))
         (left,) = await rows(opened, "SELECT count(*) AS n FROM case_file WHERE status NOT IN ('50', '51')")
         return bool(left["n"] == 0)
