@@ -45,7 +45,7 @@ browser: $(TOX) ## each role's day in a real browser, and every page's accessibi
 	$(BIN)/tox run -e browser
 
 screenshots: $(TOX) ## the pictures of the pages in docs/screenshots, made anew
-	SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/tox run -e browser -- tests/browser/test_pages.py
+	SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/tox run -e browser -- tests/browser/test_pages.py tests/browser/test_paper.py
 
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/soap_calls.py
