@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 TOX := $(VENV)/.tox-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint system departments bench kills power-cuts mutations stress restart clean
+.PHONY: help demo serve test lint system departments bench kills power-cuts test-sm mutations stress restart clean
 
 help: ## show this list
 	@echo "Onedoor: what make can do here"
@@ -65,6 +65,9 @@ day: $(INSTALLED) ## a weekday of a large city on a virtual clock: 38,500 cases 
 
 kills: $(TOX) ## the hub under load, killed 1000 times at random (KILLS=n for another number); the result goes to docs/results
 	$(BIN)/tox run -e kills
+
+test-sm: $(TOX) ## the unit and integration tests once more, on SM4-GCM and SM3
+	$(BIN)/tox run -e sm
 
 mutations: $(TOX) ## a sealed journal tampered with 10000 times, each found and named (MUTATIONS=n for another number), and the verifier's speed
 	$(BIN)/tox run -e mutations
