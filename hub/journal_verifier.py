@@ -84,6 +84,7 @@ class Verifier:
         self.blamed: dict[str, int] = {}
         self._named: set[tuple[str, int]] = set()
         self._runs: dict[str, str] = {}
+        self._vouched: list[tuple[int, str]] = []
 
     def find(self, kind: str, text: str, **where: Any) -> None:
         """Note a finding; ``where``: chain and seq, or seal."""
@@ -140,14 +141,21 @@ class Verifier:
                 self._gap(chain, seq, expected, known)
             elif not is_whole:
                 self.blame("changed", chain, seq, "does not follow from the one before it")
-            elif changes.startswith(PURGE):
-                self._vouch(changes)
+            elif name == JOURNAL and changes.startswith(PURGE):
+                self._vouched.append((seq, changes))
             if len(raw) != 32:
                 raw = bytes(32)
             known += raw
             before = found
             expected = seq + 1
         self.verdict.entries, self.verdict.chains = entries, chains
+
+    def check_purges(self) -> None:
+        """Every purge has an entry that vouches for it, and a seal over that: what anybody can append vouches for nothing."""
+        for seq, changes in self._vouched:
+            for _, run, _, _, codes in json.loads(changes):
+                if seq <= self.covered.get(JOURNAL, 0) and self._runs.get(run) == codes.get("digest"):
+                    del self._runs[run]
         for run in sorted(self._runs):
             self.find("missing", f"entries were deleted as purge {run}, which no entry of the journal vouches for")
 
@@ -155,11 +163,6 @@ class Verifier:
         for missing in range(expected, min(seq, expected + 1000)):
             self.blame("missing", chain, missing, "is missing")
         known += bytes(32) * min(seq - expected, 1_000_000)
-
-    def _vouch(self, changes: str) -> None:
-        for kind, subject, _, _, codes in json.loads(changes):
-            if kind == "purge" and self._runs.get(subject) == codes.get("digest"):
-                del self._runs[subject]
 
     def read_seals(self, region: str, trusted: str | None) -> list[Row]:
         """Every seal: numbered without a gap, linked, signed, and covering exactly the entries that are there."""
@@ -277,7 +280,7 @@ class Verifier:
             )
 
 
-PURGE = '[["purge",'
+JOURNAL, PURGE = "journal", '[["purge",'
 
 
 def merkle_root(algorithm: str, hashes: Sequence[bytes]) -> str:
@@ -336,6 +339,7 @@ def verify(
     verifier.read_purged(region, algorithm)
     verifier.read_entries(region, algorithm)
     seals = verifier.read_seals(region, key)
+    verifier.check_purges()
     verifier.read_pending(region, sealed=sealed)
     verifier.compare(noted, seals)
     return verifier.verdict

@@ -9,14 +9,16 @@ import typer
 from contracts.errors import OnedoorError
 from contracts.records import adapter
 from contracts.site import load_site
-from hub import journal_verifier, keyring, sealing, seals
+from hub import journal_verifier, keyring, purging, sealing, seals
 from hub.anchor import Anchor, AnchorFailed
 from hub.app import site_folder
 from hub.city import moment
 from hub.cli.asking import InFile, alone
+from hub.cli.operators import By, who
 from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
 from hub.journal_verifier import CannotLook, Genuine
 from hub.keys import KeyRefused, Keys, read_key
+from hub.purging import Purge
 from hub.seals import Head
 from hub.settings import Settings
 from hub.store import sealed
@@ -134,6 +136,33 @@ def restored(settings: SettingsFile = None, demo: Demo = False, as_json: AsJson 
         typer.echo(orjson.dumps({"epoch": raised.epoch, "seal": raised.number}))
     else:
         typer.echo(f"epoch {raised.epoch} begins with seal {raised.number}", err=True)
+
+
+@app.command()
+def purge(by: By = None, settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = False) -> None:
+    """Delete the entries of archived cases that are older than the settings keep them, and keep the proof that they were there.
+
+    The hub must be stopped. The hash of each entry stays, so that every seal can still be checked.
+
+    Example: onedoor journal purge --by zhang
+    """
+    found = settings_from(settings, demo=demo)
+    name = who(by)
+
+    def unit(file: InFile) -> Purge:
+        before = file.at - found.journal_days * 86_400_000
+        return purging.purge(file.connection, file.region, file.keys, before, file.at, name)
+
+    done = alone(found, unit)
+    _note(found, Anchor(found.anchor_file, found.anchor_command, make_folder=found.anchor is None))
+    if as_json:
+        typer.echo(adapter(Purge).dump_json(done))
+    elif not done.run:
+        typer.echo(f"nothing is older than {found.journal_days} days", err=True)
+    else:
+        typer.echo(
+            f"purge {done.run}: {done.entries} entries of {done.chains} cases are gone, their proof stays", err=True
+        )
 
 
 def _note(settings: Settings, anchor: Anchor) -> None:
