@@ -50,6 +50,7 @@ screenshots: $(TOX) ## the pictures of the pages in docs/screenshots, made anew
 bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client, on this machine
 	$(BIN)/python bench/soap_calls.py
 	$(BIN)/python bench/sheets.py
+	PYTHONPATH=. $(BIN)/python -m bench.files
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/pages.py
 

@@ -32,6 +32,10 @@ Other layouts; the widths of fields, in bytes, are ``width_bytes`` of the operat
     format = "zip_csv"
     record = { delimiter = ",", quote = '"', header_row = true, inner_name = "{operation}.csv", summary_name = "summary.txt", summary_delimiter = "|!", zip_password = { secret = "jr_zip", method = "aes256" } }
 
+    format = "ini"
+    record = { section = "ROW", operation_key = "YWDM" }
+    header = { record_type = "HEAD", fields = [{ name = "date" }, { name = "rows" }] }
+
 What the encoding lacks follows ``on_unencodable``: ``refuse``, ``substitute`` (with ``substitutes = { "㛃" = "[女丯]" }``) or
 ``paper``, which hands the delivery over to a task sheet.
 """
@@ -260,6 +264,10 @@ def secrets_of(table: FileDropTable) -> tuple[str, ...]:
     return (str(password.get("secret")),) if isinstance(password, dict) else ()
 
 
+TEST_PREFIX = "TEST_"
+"""In front of the name of a file that holds copies of a shadow run."""
+
+
 def file_rules(table: FileDropTable) -> FileRules:
     """What the hub watches over."""
     within = table.receipt.within_minutes if table.receipt else None
@@ -270,7 +278,8 @@ def out_name(table: FileDropTable, batch: Batch) -> str:
     """The name under which a sealed batch goes out."""
     largest = table.out.sequence_max
     number = batch.sequence if largest is None else (batch.sequence - 1) % largest + 1
-    return file_name(table.out.pattern, batch.sealed_at, number, table.timezone, batch.day_sequence)
+    name = file_name(table.out.pattern, batch.sealed_at, number, table.timezone, batch.day_sequence)
+    return TEST_PREFIX + name if any(delivery.test for delivery in batch.deliveries) else name
 
 
 def control_name(name: str, control: ControlFile) -> str:

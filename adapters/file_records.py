@@ -22,9 +22,7 @@ from contracts.records import record
 from contracts.site import SystemFile
 from contracts.situation import Situation
 
-_PLACES = (
-    "operation_column of a csv or, in its record table, of a dbf, operation_code of fixed, operation_attribute of xml"
-)
+_PLACES = "operation_column of a csv or, in its record table, of a dbf, operation_code of fixed, operation_attribute of xml, operation_key of ini"
 
 HAPPENED_AT_FORM = "%Y%m%d%H%M%S"
 

@@ -13,6 +13,9 @@ WANTED_COLUMN = "BZXM"
 """Names of the two columns that few departments send: 处理时间, 补正项目."""
 
 
+_OPERATION_AT = {"dbf": "operation_column", "ini": "operation_key"}
+
+
 def operation_place(table: FileDropTable) -> str | None:
     """The name under which records tell their operation; None where they do not."""
     told = table.record
@@ -23,7 +26,7 @@ def operation_place(table: FileDropTable) -> str | None:
     if table.format == "fixed":
         code = told.get("operation_code")
         return str(code.get("name")) if isinstance(code, dict) else None
-    name = told.get("operation_column" if table.format == "dbf" else "operation_attribute")
+    name = told.get(_OPERATION_AT.get(table.format, "operation_attribute"))
     return str(name) if name is not None else None
 
 

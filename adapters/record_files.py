@@ -11,13 +11,21 @@ from collections.abc import Mapping
 from adapters.csv_records import Csv
 from adapters.dbf_records import Dbf
 from adapters.fixed_records import Fixed
+from adapters.ini_records import Ini
 from adapters.record_layout import Columns, Format
 from adapters.text_encodings import Encoding
 from adapters.xml_records import Xml
 from adapters.zip_records import ZipCsv
 from contracts.records import Fields, adapter
 
-FORMATS: Mapping[str, type[Format]] = {"csv": Csv, "fixed": Fixed, "dbf": Dbf, "xml": Xml, "zip_csv": ZipCsv}
+FORMATS: Mapping[str, type[Format]] = {
+    "csv": Csv,
+    "fixed": Fixed,
+    "dbf": Dbf,
+    "xml": Xml,
+    "zip_csv": ZipCsv,
+    "ini": Ini,
+}
 """Format name -> layout. The keys of a channel's ``record`` table are the fields of the layout."""
 
 

@@ -118,6 +118,8 @@ class RestGateway:
             headers["X-Possible-Duplicate"] = "true"
         if delivery.traceparent is not None:
             headers["traceparent"] = delivery.traceparent
+        if delivery.test:
+            headers["X-Test"] = "true"
         return headers
 
     def _outcome(self, found: WireOperation, delivery: Delivery, answer: HttpAnswer) -> Outcome:

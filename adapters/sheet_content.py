@@ -79,6 +79,8 @@ def sheet_of(
 
 
 def _notice(delivery: Delivery) -> tuple[str, str]:
+    if delivery.test:
+        return "测试件，请勿办理", "A test: do not act on it"
     if delivery.round == 1:
         return "", ""
     return (

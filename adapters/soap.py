@@ -97,7 +97,8 @@ class SoapGateway:
         message = self.prepare(delivery) if delivery.payload is None else delivery.payload
         if self._runtime.now() >= delivery.send_before:
             raise TemporaryError("send_before_passed", "the time for this try has passed before it began")
-        extra = {"X-Possible-Duplicate": "true"} if delivery.possible_duplicate else {}
+        marks = {"X-Possible-Duplicate": delivery.possible_duplicate, "X-Test": delivery.test}
+        extra = {name: "true" for name, told in marks.items() if told}
         if delivery.traceparent is not None:
             extra["traceparent"] = delivery.traceparent
         answer = await self._calls.call(found.wire.operation, message, extra)

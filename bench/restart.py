@@ -11,9 +11,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from bench.run import HERE, RESULTS, Bench, checked, cpu_seconds, onedoor, process, settings_of, wait_for
+from bench import machine
+from bench.run import HERE, RESULTS, Bench, Figures, cpu_seconds, onedoor, process, wait_for
 
 QUEUE = int(os.environ.get("RESTART_QUEUE", "1000"))
 ROUNDS = int(os.environ.get("RESTART_ROUNDS", "3"))
@@ -63,17 +63,14 @@ def main() -> None:
                     f"  round {turn + 1}: first delivery after {seconds:.2f} s, {processor:.2f} s of them work",
                     flush=True,
                 )
-            figures: dict[str, Any] = {
-                "settings": settings_of(bench),
-                "queue": QUEUE,
-                "seconds": took,
-                "processor_seconds": worked,
-            }
-    good = checked(figures, "restart_to_first_delivery_seconds", statistics.median(took), BOUND_SECONDS, at_most=True)
+            figures = Figures(
+                machine=machine.described(Path(folder)), queue=QUEUE, seconds=took, processor_seconds=worked
+            )
+    figures.check("restart_to_first_delivery_seconds", statistics.median(took), BOUND_SECONDS, at_most=True)
     target = RESULTS.with_name("restart.json")
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
-    raise SystemExit(0 if good else 1)
+    raise SystemExit(0 if figures.good else 1)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ class Delivery:
     """One round of one step's message to one system. The id survives retry, replay and change of channel.
 
     ``subject``: ordinal of a row where the operation repeats over a table, else None.
-    ``attempt``: 1 for the first try. ``possible_duplicate``: an earlier try may have arrived.
+    ``attempt``: 1 for the first try. ``possible_duplicate``: an earlier try may have arrived. ``test``: a copy on a shadow channel, with
+    an id of its own; the message says so, and nobody may act on it.
     ``traceparent``: W3C Trace Context of this try, for a protocol that has a place for it.
     ``payload``: what ``Preparing.prepare`` returned for this round and channel, stored before the first try.
     """
@@ -62,6 +63,7 @@ class Delivery:
     centre: str
     attempt: int
     possible_duplicate: bool = False
+    test: bool = False
     send_before: datetime
     due_at: datetime | None = None
     fields: Fields

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from contracts.delivery import AwaitingReply, Completed, Decision, Outcome, Returned
 from contracts.task_sheet import TaskSheet
-from hub.results.verdicts import canonical
+from hub.results.shadows import canonical
 
 LARGEST_BYTES = 1_048_576
 """Of an outcome as JSON: the same as of a message that arrives (``max_body_bytes``). Documents are named in it, not contained."""

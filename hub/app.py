@@ -27,7 +27,7 @@ from contracts.envelope import CaseApplication
 from contracts.plugin import Runtime
 from contracts.site import Site, load_site
 from contracts.situation import ChannelStatus
-from hub import fallback, file_watch, keyring, outbox, results, scan_folder, self_checks
+from hub import fallback, file_watch, keyring, outbox, results, scan_folder, self_checks, shadow
 from hub.attempts import Planner
 from hub.catalogue import Catalogue, import_items, load_items
 from hub.city import City, milliseconds
@@ -239,6 +239,7 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
     running = [lane.run() for lane in hub.all_lanes()]
     running += [collect(hub, opened, gateway) for opened, gateway in hub.systems.collecting()]
     running += [watch.deliveries(), watch.cases(), fallback.watch(hub, hub.lanes), file_watch.watch(hub)]
+    running += [shadow.watch(hub, hub.now_ms())]
     running += [self_checks.watch_database(hub), self_checks.watch_clock(hub), sealer.run()]
     running += [Reading(hub).run(), scan_folder.watch(hub, hub.settings.scan_folder)]
     tasks = [asyncio.create_task(work) for work in running]

@@ -19,6 +19,7 @@ from contracts.api import BadField
 from contracts.envelope import Envelope
 from contracts.errors import OnedoorError
 from contracts.records import adapter, record
+from hub.masking import is_field_name
 
 T = TypeVar("T")
 
@@ -252,10 +253,15 @@ def read_data(of: type[T], data: Any, pointer: str = "") -> T:
         return adapter(of).validate_python(data)
     except ValidationError as error:
         found = tuple(
-            BadField(pointer=pointer + "".join(f"/{_escaped(str(part))}" for part in one["loc"]), message=one["msg"])
+            BadField(pointer=pointer + "".join(f"/{_shown(part)}" for part in one["loc"]), message=one["msg"])
             for one in error.errors(include_url=False, include_context=False, include_input=False)
         )
         raise BadData("the data do not have the form that their type asks for", found) from error
+
+
+def _shown(part: str | int) -> str:
+    """A part of a path; a name that the sender made up is shown only where it can be nothing but a name."""
+    return _escaped(str(part)) if isinstance(part, int) or is_field_name(part) else "*"
 
 
 def _bad(pointer: str, message: str) -> BadMessage:

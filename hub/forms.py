@@ -25,9 +25,9 @@ from hub.form_fields import CompiledCheck, CompiledField, FormRefused, Mistakes,
 from hub.form_rules import CodeSets, Look, Rule
 from hub.form_values import WrongValue
 from hub.identity import eighteen_digits
+from hub.masking import is_field_name
 
 _SCOPES = ("applicant", "agent", "form")
-_LONGEST_NAME = 64
 
 
 class Stage(StrEnum):
@@ -293,7 +293,7 @@ class _Checked:
 def _unknown(given: Mapping[str, Any], known: frozenset[str], pointer: str) -> Iterator[BadField]:
     for name in given:
         if name not in known:
-            # A name of any length is what the sender made up: it goes into an answer only as far as a field name is long.
+            # The name is what the sender made up: it goes into an answer only where it can be nothing but a name.
             escaped = name.replace("~", "~0").replace("/", "~1")
-            at = f"{pointer}/{escaped}" if len(name) <= _LONGEST_NAME else pointer
+            at = f"{pointer}/{escaped}" if is_field_name(name) else pointer
             yield BadField(pointer=at, message="no field of this item: leave it out")

@@ -60,6 +60,7 @@ class Lane:
         self.tripped_at: int | None = None
         self._tripped = metrics.BREAKER_OPEN.labels(self.name)
         self.in_flight = 0
+        self._promised = 0  # places of units that are not committed yet
         self.claimed: deque[Row] = deque()
         self.due_since: float | None = core.runtime.monotonic()
         """Since when something may be due that is not claimed; at the start nobody knows. None: nothing is."""
@@ -218,11 +219,13 @@ class Lane:
         return min(PREFETCH, int(self.rate.per_second * self.core.settings.lease_seconds / 4))
 
     def has_room(self) -> bool:
-        """Whether a delivery that opens now may leave at once, without the way through the outbox."""
-        now = self.core.runtime.monotonic()
-        if self._must_stop() or self.opened.gateway is None or is_batching(self.opened) or self.rate.wait(now) > 0:
+        """Whether a delivery that opens now may leave at once, without the way through the outbox.
+
+        Never where a rate is to be kept: how long a commit takes would be added to the distance of two departures.
+        """
+        if self._must_stop() or self.opened.gateway is None or is_batching(self.opened) or self.rate.per_second:
             return False
-        waited = 0.0 if self.due_since is None else now - self.due_since
+        waited = 0.0 if self.due_since is None else self.core.runtime.monotonic() - self.due_since
         return waited <= PATIENCE_SECONDS and self._room() > 0 and self._closed_for() <= 0
 
     def take_place(self, delivery: Delivery) -> Place | None:
@@ -232,15 +235,21 @@ class Lane:
         payload, refused = attempts.prepared(self.opened.gateway, delivery)
         if refused is not None:
             return None
-        self.rate.took(self.core.runtime.monotonic())
         self.budget.left(retry=False)
         self.in_flight += 1
+        self._promised += 1
         return Place(self, attempts.with_payload(delivery, payload))
 
     def leave(self, begun: Begun, delivery: Delivery) -> None:
         """Send what has its place and is committed."""
         assert self.opened.gateway is not None
+        self._promised -= 1
         self._start(self._send(begun, delivery, self.opened.gateway))
+
+    def take_back(self) -> None:
+        """The unit that had taken a place was undone."""
+        self._promised -= 1
+        self.free_place()
 
     def free_place(self) -> None:
         """The next one may go, if one waits."""
@@ -376,7 +385,18 @@ class Lane:
         self.stopping = True
         self._awake.set()
         await self._give_back()
-        turn = {self._running} if self._running is not None else set()  # a batch is sent within a turn
-        if turn or self._tasks:
-            await asyncio.wait({*turn, *self._tasks}, timeout=seconds)
-        return sum(not task.done() for task in (*turn, *self._tasks))
+        until = self.core.runtime.monotonic() + seconds
+        while (work := self._at_work()) or self._promised:
+            left = until - self.core.runtime.monotonic()
+            if left <= 0:
+                break
+            if work:
+                await asyncio.wait(work, timeout=left)
+            else:
+                await asyncio.sleep(min(left, 0.01))  # a unit has let something go that is not committed yet
+        return len(self._at_work())
+
+    def _at_work(self) -> "set[asyncio.Task[None]]":
+        """Attempts under way, and the turn: a batch is sent within one."""
+        turn = {self._running} if self._running is not None else set()
+        return {task for task in (*turn, *self._tasks) if not task.done()}

@@ -1,4 +1,5 @@
-"""Logs of a process: one line an event on stderr, JSON unless a person is looking. Events hold ids and codes only.
+"""Logs of a process: one line an event on stderr, JSON unless a person is looking. Events hold ids and codes only, and
+``hub.log_masking`` sees to it, whoever logs.
 
 A log is worth no case: lines go out in a thread of their own, and what nobody takes (a full disk, a collector that hangs) is dropped and
 counted. What must never be lost is in the journal, which is in the database.
@@ -14,7 +15,7 @@ import threading
 import structlog
 from structlog.typing import Processor
 
-from hub import metrics
+from hub import log_masking, metrics
 
 LINES = 10_000
 """Lines that may wait to be written."""
@@ -78,12 +79,13 @@ def configure(level: str = "INFO") -> None:
     handler = Unhurried(sys.stderr.fileno())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=shared,
+            processors=[log_masking.mask, structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    log_masking.take_over_last_words()
     logging.getLogger("paramiko").setLevel(logging.ERROR)  # it logs names of files and hosts at INFO
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells what it assumes, not what happens

@@ -38,4 +38,4 @@ class Place:
 
     def give_back(self) -> None:
         """The unit was undone."""
-        self.lane.free_place()
+        self.lane.take_back()

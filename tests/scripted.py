@@ -195,8 +195,15 @@ _numbers = iter(range(1, 10**9))
 
 async def submit(hub_: Hub, item: str, form: Mapping[str, Any] | None = None, name: str = "赵样例") -> str:
     """An accepted case; returns its number."""
+    new = application(hub_, item, form, name)
+    change: Change = await hub_.commit("test", lambda c: results.receive(c, hub_.city, new, hub_.now_ms()))
+    return change.case_no
+
+
+def application(hub_: Hub, item: str, form: Mapping[str, Any] | None = None, name: str = "赵样例") -> NewCase:
+    """An accepted case that is not handed in yet."""
     number = next(_numbers)
-    new = NewCase(
+    return NewCase(
         application=CaseApplication(
             item=item,
             receiving_centre=CENTRE,
@@ -210,8 +217,6 @@ async def submit(hub_: Hub, item: str, form: Mapping[str, Any] | None = None, na
         digest=str(number),
         client="test",
     )
-    change: Change = await hub_.commit("test", lambda c: results.receive(c, hub_.city, new, hub_.now_ms()))
-    return change.case_no
 
 
 async def reply(hub_: Hub, delivery: Delivery, outcome: Outcome | DeliveryError) -> Change:

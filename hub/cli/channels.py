@@ -11,6 +11,7 @@ from contracts.records import adapter
 from contracts.situation import Situation
 from hub.cli.asking import InFile, ask
 from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
+from hub.results.shadows import ShadowReport
 from hub.store.connection import StoreRefused
 from hub.web.local_files import ChannelView, SwitchRequest
 
@@ -55,6 +56,32 @@ def show(
             one.auto_fallback,
         )
     Console().print(table)
+
+
+@app.command()
+def shadow(
+    system: Annotated[str, typer.Argument(help="The system.")],
+    settings: SettingsFile = None,
+    demo: Demo = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the copies on a system's shadow channel were answered, beside what counts. Exit 1 where something differs.
+
+    Example: onedoor channels shadow MZ-legal --json
+    """
+    of = adapter(ShadowReport)
+    found = ask(settings_from(settings, demo=demo), no_hub, ("GET", f"/admin/channels/{system}/shadow", None), of)
+    if as_json:
+        typer.echo(of.dump_json(found))
+    else:
+        typer.echo(
+            f"{found.copies} copies: {found.equal} answered alike, {len(found.different)} otherwise,"
+            f" {found.uncompared} before the answer that counts, {found.waiting} not yet, {found.failed} failed {found.errors or ''}"
+        )
+        for one in found.different:
+            typer.echo(f"{one.delivery}: {', '.join(one.names)}")
+    if found.different:
+        raise typer.Exit(1)
 
 
 @app.command()

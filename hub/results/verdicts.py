@@ -3,14 +3,13 @@
 import hashlib
 from typing import Any
 
-import orjson
-
 from contracts.delivery import AwaitingReply, Completed, Outcome, Reply, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from hub import batches, states
 from hub.city import City, milliseconds
-from hub.results import cases, steps
+from hub.results import cases, shadows, steps
 from hub.results.casework import Casework, Change
+from hub.results.shadows import canonical
 from hub.results.sheets import issue_sheet
 from hub.states import DeliveryState, Machine
 from hub.store.connection import Connection, Row
@@ -19,21 +18,7 @@ from hub.store.tables import DeliveryRow
 _COLUMNS = ", ".join(str(name) for name in DeliveryRow.model_fields if name != "sealed_fields")
 
 
-def canonical(outcome: Outcome | DeliveryError) -> bytes:
-    """The mapped reply as canonical JSON: what its digest covers and what is kept of it."""
-    if isinstance(outcome, DeliveryError):
-        return orjson.dumps({"error": type(outcome).__name__, "code": outcome.code})
-    body = {"kind": type(outcome).__name__, **{name: getattr(outcome, name) for name in _SAID[type(outcome)]}}
-    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-
-
 DAY_MS = 86_400_000
-
-_SAID = {
-    Completed: ("decision", "fields", "documents"),
-    Returned: ("reason_code", "wanted"),
-    AwaitingReply: ("department_ref", "next_poll_at"),
-}
 
 
 def reply(connection: Connection, city: City, system: str, answer: Reply, at: int, cause: str = "reply") -> Change:
@@ -149,7 +134,9 @@ _KEEP_REPLY = (
 
 
 def _stray(connection: Connection, city: City, system: str, answer: Reply, at: int) -> Change:
-    """A reply to a delivery that we never made: kept without its content, and counted."""
+    """A reply to a copy on a shadow channel settles nothing; one to a delivery that we never made is kept without its content."""
+    if shadows.answered(connection, city, answer.delivery_id, answer.outcome, at):
+        return Change(case_no="", status="", verdict="shadow")
     key = {"region": city.region, "system": system, "delivery": str(answer.delivery_id)}
     digest = city.keys.message_digest(canonical(answer.outcome))
     known = connection.run(

@@ -195,6 +195,18 @@ _BY_SENDING_CHANNEL = {
 }
 
 
+def deliveries_after(connection: Connection, region: str, system: str, after: str, limit: int) -> list[Row]:
+    """Deliveries of a system that were made after the one with the id ``after``, oldest first, as a gateway needs them."""
+    return connection.rows(
+        "SELECT delivery.*, case_file.item, case_file.item_version, case_file.accepting_centre, case_file.trace_id,"
+        " case_file.sealed_key"
+        " FROM delivery JOIN case_file ON case_file.region = delivery.region AND case_file.case_no = delivery.case_no"
+        " WHERE delivery.region = :region AND delivery.id > :after AND delivery.system = :system"
+        " ORDER BY delivery.id LIMIT :limit",
+        {"region": region, "after": after, "system": system, "limit": limit},
+    )
+
+
 def delivery_row(connection: Connection, region: str, delivery: str) -> Row | None:
     """A delivery as a gateway needs it: with item, accepting centre and key of its case, and the situation of its last
     attempt; without its stored payload."""

@@ -331,6 +331,28 @@ class Explanation(SQLModel, table=True):
     at: int = Field(sa_column=_time())
 
 
+class ShadowRow(SQLModel, table=True):
+    """A copy of a delivery on a shadow channel: ``id`` is its own, ``delivery`` the one that counts. ``sealed_body``: what it answered.
+
+    ``state``: sent, answered, failed (``error_code``).
+    """
+
+    __tablename__ = "shadow"
+    region: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    delivery: str
+    case_no: str
+    system: str
+    situation: str
+    sequence: int
+    state: str
+    error_code: str | None = None
+    sent_at: int = Field(sa_column=_time())
+    answered_at: int | None = Field(default=None, sa_column=_time(optional=True))
+    sealed_body: bytes | None = Field(default=None, sa_column=_bytes(optional=True))
+    __table_args__ = (Index("shadow_by_system", "region", "system", "situation", "sequence"),)
+
+
 class DayClosing(SQLModel, table=True):
     """A day of a system whose files are accounted for. ``digest``: SHA-256 of the report that was kept."""
 

@@ -7,14 +7,16 @@ from aiohttp import web
 from pydantic import Field
 
 from contracts.records import adapter, record
-from contracts.situation import AutoFallback
+from contracts.situation import AutoFallback, ChannelStatus
 from hub import file_watch, reconciliation, results
 from hub.cloud_events import parse_json, read_data
 from hub.reconciliation import Difference, FileSystem, SystemDay
-from hub.results import NotFoundHere
+from hub.results import NotFoundHere, shadows
+from hub.results.shadows import ShadowReport
 from hub.store.connection import Connection
 from hub.web.asking import HUB, body_of
 from hub.web.cases import JSON_HEADERS
+from hub.web.problems import SAFE_HEADERS
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -109,6 +111,17 @@ def _rule(rule: AutoFallback | None) -> str:
     return " or ".join(parts)
 
 
+async def show_shadow(request: web.Request) -> web.Response:
+    """GET /admin/channels/{system}/shadow: how copies on a shadow channel stand beside what counts."""
+    hub, system = request.app[HUB], request.match_info["system"]
+    opened = next(iter(hub.systems.of(system, ChannelStatus.SHADOW)), None)
+    if opened is None:
+        raise NotFoundHere(f"{system} has no shadow channel: see `onedoor channels show`")
+    situation = opened.channel.situation.value
+    found = await hub.read(lambda c: shadows.report(c, hub.city, system, situation))
+    return _json(adapter(ShadowReport).dump_json(found))
+
+
 async def switch(request: web.Request) -> web.Response:
     """POST /admin/deliveries/{id}/channel: to a fallback, or back."""
     hub = request.app[HUB]
@@ -118,7 +131,7 @@ async def switch(request: web.Request) -> web.Response:
         "switch_channel",
         lambda c: results.switch(c, hub.city, delivery, told.to, told.by, hub.now_ms(), sheet_void=told.sheet_void),
     )
-    return web.json_response({"case_no": change.case_no}, headers=JSON_HEADERS)
+    return web.json_response({"case_no": change.case_no}, headers=SAFE_HEADERS)
 
 
 async def alarms(request: web.Request) -> web.Response:
@@ -200,6 +213,7 @@ def _json(body: bytes) -> web.Response:
 
 ROUTES = (
     web.get("/admin/channels", show_channels),
+    web.get("/admin/channels/{system:[A-Za-z0-9-]{1,64}}/shadow", show_shadow),
     web.post("/admin/deliveries/{id:[0-9a-f-]{36}}/channel", switch),
     web.get("/admin/files/alarms", alarms),
     web.post("/admin/files/reconcile", reconcile),

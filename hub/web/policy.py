@@ -113,6 +113,7 @@ POLICIES: dict[str, Policy] = {
     "POST /admin/deliveries/{id}/enquire": _OWNER,
     "POST /admin/deliveries/{id}/channel": _OWNER,
     "GET /admin/channels": _OWNER,
+    "GET /admin/channels/{system}/shadow": _OWNER,
     "GET /admin/files/alarms": _OWNER,
     "POST /admin/files/reconcile": _OWNER,
     "POST /admin/files/explain": _OWNER,

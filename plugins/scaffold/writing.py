@@ -15,7 +15,7 @@ from plugins.scaffold.drafting import Draft, DraftField, DraftOperation
 _SHARED = ("site.toml", "centres.toml", "codes.toml", "fields.toml", "materials.toml", "calendar")
 """What every site has beside its departments; a new site begins with that of the sample city."""
 
-DECIDE = "DECIDE"
+DECIDE = "# DECIDE"
 """The mark of a line that a person must look at."""
 
 

@@ -1,6 +1,7 @@
 """Lanes, attempts and recovery of a running hub over scripted departments."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from tests.scripted import (
     Batched,
     NoSettings,
     Scripted,
+    application,
     from_start,
     reply,
     rows,
@@ -31,6 +33,7 @@ from tests.scripted import (
     scripted_hub,
     settings,
     settled,
+    states,
     submit,
     until,
 )
@@ -54,6 +57,55 @@ async def test_a_case_goes_to_the_department_and_its_answer_decides_it(tmp_path:
     assert row == {"status": "50", "decision": "granted"}
     assert gateway.seen[0].fields == {"applicant_name": "赵样例"}
     assert not gateway.seen[0].possible_duplicate
+
+
+async def test_a_delivery_that_finds_room_never_waits_in_the_outbox(tmp_path: Path) -> None:
+    async with scripted_hub(tmp_path, api=scripted_channel(in_turn(GRANTED))) as hub:
+        await settled(hub, ["done"], await submit(hub, "API1"))
+        (entry, _) = await rows(hub, "SELECT changes FROM journal ORDER BY chain, seq")
+        (attempt,) = await rows(
+            hub, "SELECT a.started_at, d.created_at FROM attempt a JOIN delivery d ON d.id = a.delivery"
+        )
+    assert attempt["started_at"] == attempt["created_at"]
+    assert [state for kind, _, _, state, _ in json.loads(entry["changes"]) if kind == "delivery"] == [
+        "due",
+        "claimed",
+        "sending",
+    ]
+
+
+async def test_a_unit_that_is_undone_gives_its_place_back_and_nothing_leaves(tmp_path: Path) -> None:
+    gateway = in_turn(GRANTED)
+    limits = Limits(concurrency=1)
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway, limits=limits)) as hub:
+        new = application(hub, "API1")
+
+        def undone(connection: Connection) -> None:
+            results.receive(connection, hub.city, new, hub.now_ms())
+            raise RuntimeError("something else in this unit went wrong")
+
+        with pytest.raises(RuntimeError):
+            await hub.commit("test", undone)
+        assert await rows(hub, "SELECT 1 FROM delivery") == []
+        assert gateway.seen == []
+        await settled(hub, ["done"], await submit(hub, "API1"))
+    assert len(gateway.seen) == 1
+
+
+async def test_a_stop_waits_for_what_a_unit_has_let_go_and_not_yet_committed(tmp_path: Path) -> None:
+    async def work(delivery: Delivery) -> Outcome:
+        await asyncio.sleep(0.5)
+        return GRANTED
+
+    gateway = Scripted(work)
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway)) as hub:
+        handing_in = asyncio.create_task(submit(hub, "API1"))
+        while hub.lanes["AA-api"].in_flight == 0:  # noqa: ASYNC110 - the moment between a unit and its commit
+            await asyncio.sleep(0)
+    await handing_in
+    async with scripted_hub(tmp_path, api=scripted_channel(gateway)) as hub:
+        assert await states(hub) == ["done"]
+    assert len(gateway.seen) == 1
 
 
 async def test_a_temporary_error_is_tried_again_without_doubt(tmp_path: Path) -> None:

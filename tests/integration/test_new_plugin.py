@@ -18,6 +18,7 @@ from plugins.scaffold.matching import snake
 from plugins.toml_departments import register_departments, sample_site
 
 RUN = CliRunner()
+ONEDOOR = Path(sys.executable).with_name("onedoor")
 WSDLS = sorted(sample_site().glob("*/wsdl/*.wsdl"))
 OPAQUE = {"RS-labour.wsdl", "GA-hukou.wsdl"}
 """One text travels inside another: nothing in the WSDL says how it went."""
@@ -101,10 +102,10 @@ def test_a_department_from_nothing_but_its_situation_passes_at_once(tmp_path: Pa
     assert (department.code, [one.name for one in department.systems]) == ("WA", ["WA-water"])
     assert [one.situation.value for one in department.systems[0].channels] == [situation]
     trials_pass(tmp_path / "site", "water")
-    marks = sum(text.count("DECIDE") for text in read(tmp_path / "site" / "water").values())
+    marks = sum(text.count("# DECIDE") for text in read(tmp_path / "site" / "water").values())
     told = re.search(r"(\d+) lines are marked", said)
     assert told is not None
-    assert 1 <= int(told[1]) <= marks
+    assert 1 <= int(told[1]) == marks
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -241,6 +242,24 @@ def test_a_package_installs_and_passes_its_own_tests(tmp_path: Path, kind: str) 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+def test_the_tutorial_is_three_commands_and_at_most_ten_lines_to_look_at(tmp_path: Path) -> None:
+    """The first block of the tutorial, run as it stands there."""
+    tutorial = (Path(__file__).parents[2] / "docs" / "first-department.md").read_text()
+    commands = tutorial.split("```")[1].strip().splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        name, *arguments = command.split()
+        assert name == "onedoor"
+        done = subprocess.run([ONEDOOR, *arguments], cwd=tmp_path, capture_output=True, check=False, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    marked = [
+        line for text in read(tmp_path / "city" / "water").values() for line in text.splitlines() if "DECIDE:" in line
+    ]
+    assert 1 <= len(marked) <= 10
+    assert "lists four lines" in tutorial
+    assert len(marked) == 4
 
 
 def test_a_folder_that_is_there_is_never_written_over(tmp_path: Path) -> None:
