@@ -88,6 +88,8 @@ async def test_every_page_is_accessible_in_both_languages_and_fits(on_stage: Sta
         ("task-confirm", f"/tasks/{tasks[0]['id']}"),
         ("task-accept", f"/tasks/{accepting}"),
         ("case", f"/cases/{tasks[1]['case_no']}"),
+        ("handovers-empty", "/handovers"),
+        ("scans-empty", "/scans"),
         ("account", "/account"),
         ("not-found", "/tasks/000000000000"),
     ):
