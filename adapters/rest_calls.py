@@ -21,22 +21,36 @@ class Calls:
         self._table = table
         self._http = http
         self._root = address.rstrip("/") + table.base_path
-        self._auth: Authoriser = authoriser(table, runtime, http, address.rstrip("/"))
+        self._runtime = runtime
+        self._place = address.rstrip("/")
+        self._secrets = self._secrets_now()
+        self._auth: Authoriser = authoriser(table, runtime, http, self._place)
 
     async def call(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> HttpAnswer:
-        """One request; ``path`` below base_path, with any query. A second one goes out only after a 401 that a new token may
-        cure: what was turned away at the door was not acted on. Raises DeliveryError when no answer came."""
+        """One request; ``path`` below base_path, with any query. A second one goes out only after a 401 that a new token or a
+        secret that has been changed since may cure: what was turned away at the door was not acted on. Raises DeliveryError when no answer came."""
         url = self._root + path
         parts = urlsplit(url)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         proof = await self._auth.headers(method, target, body)
         answer = await self._send(method, url, body, headers or {}, proof)
-        if answer.status == 401 and self._auth.renewable(proof):
+        if answer.status == 401 and (self._secrets_changed() or self._auth.renewable(proof)):
             proof = await self._auth.headers(method, target, body)
             answer = await self._send(method, url, body, headers or {}, proof)
         return answer
+
+    def _secrets_now(self) -> list[str]:
+        return [self._runtime.secret(name) for name in self._table.auth.secrets]
+
+    def _secrets_changed(self) -> bool:
+        """Whether somebody has put other secrets in place; they hold from now on, without a restart."""
+        found = self._secrets_now()
+        if found == self._secrets:
+            return False
+        self._secrets, self._auth = found, authoriser(self._table, self._runtime, self._http, self._place)
+        return True
 
     async def _send(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], proof: Mapping[str, str]

@@ -66,14 +66,19 @@ class SoapCalls:
         self._runtime = runtime
         self._http = http
         self._signer = signer
-        self._secrets = [runtime.secret(name) for name in table.auth.secrets]
-        argument = table.argument
-        in_argument = table.auth.kind is SoapAuthKind.API_KEY and table.auth.place == "argument"
-        self._inserted = (
-            padded_secret(argument, self._secrets[0])
-            if in_argument and isinstance(argument, StringCutByBytes)
-            else None
-        )
+        self._secrets()
+        self._inserted()
+
+    def _inserted(self) -> str | None:
+        """The secret as it stands in the argument, where it does. Raises CredentialsError for one that does not fit."""
+        auth, argument = self._table.auth, self._table.argument
+        if auth.kind is SoapAuthKind.API_KEY and auth.place == "argument" and isinstance(argument, StringCutByBytes):
+            return padded_secret(argument, self._secrets()[0])
+        return None
+
+    def _secrets(self) -> list[str]:
+        """As they are now: one that is changed needs no restart. Raises CredentialsError."""
+        return [self._runtime.secret(name) for name in self._table.auth.secrets]
 
     def new_id(self) -> UUID:
         """A message id for a question that is no delivery."""
@@ -129,7 +134,7 @@ class SoapCalls:
         return HttpRequest(
             method=method,
             url=self._url or "/",
-            headers={**headers, **({auth.header: self._secrets[0]} if in_header else {})},
+            headers={**headers, **({auth.header: self._secrets()[0]} if in_header else {})},
             body=body,
             connect_seconds=self._table.timeouts.connect_seconds,
             total_seconds=self._table.timeouts.total_seconds,
@@ -145,8 +150,9 @@ class SoapCalls:
 
     def _sealed(self, message: bytes) -> bytes:
         """With what proves who we are. Nonce and time are those of this machine: a virtual clock would prove nothing."""
-        if self._inserted is not None:
-            return with_secret(message, self._inserted, self._table.encoding)
+        inserted = self._inserted()
+        if inserted is not None:
+            return with_secret(message, inserted, self._table.encoding)
         if self._signer is not None:
             lives = timedelta(seconds=self._table.auth.timestamp_seconds or _SIGNED_SECONDS)
             return with_security(
@@ -154,7 +160,7 @@ class SoapCalls:
             )
         if self._table.auth.kind is not SoapAuthKind.USERNAMETOKEN:
             return message
-        user, password = self._secrets
+        user, password = self._secrets()
         proof = security_header(self._table.auth, user, password, nonce=secrets.token_bytes(16), at=datetime.now(UTC))
         return with_security(message, proof)
 

@@ -25,6 +25,9 @@ from hub.web.server import socket_path
 
 T = TypeVar("T")
 
+PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10)
+"""A backup of a large database takes its time; a hub that does not take the connection is another matter."""
+
 
 class NotDone(OnedoorError):
     """The running hub refused; the text is its own sentence."""
@@ -97,11 +100,11 @@ async def _over_socket(path: Path, call: tuple[str, str, Any], of: "TypeAdapter[
     connector = aiohttp.UnixConnector(str(path))
     try:
         async with (
-            aiohttp.ClientSession(connector=connector) as session,
+            aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as session,
             session.request(method, f"http://hub{address}", json=body) as answer,
         ):
             content = await answer.read()
-    except aiohttp.ClientError as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise StoreRefused(
             f"a hub holds the database but does not answer on {path}: is it starting or ending?"
         ) from error
