@@ -39,17 +39,9 @@ def _section(name: str, command: Any) -> str:
     options = [one for one in command.params if one.param_type_name == "option" and one.name != "help"]
     usage = " ".join((name, *(one.name.upper() if one.required else f"[{one.name.upper()}]" for one in arguments)))
     text, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
-    lines = [
-        f"## {name}",
-        "",
-        *text.strip().splitlines(),
-        "",
-        "```",
-        usage,
-        *([f"# {example}"] if example else []),
-        "```",
-        "",
-    ]
+    lines = [f"## {name}", "", *text.strip().splitlines(), "", "```", usage, "```", ""]
+    if example:
+        lines += [f"For example: `{example.strip()}`", ""]
     rows = [(f"`{one.name.upper()}`", getattr(one, "help", None)) for one in arguments]
     rows += [(f"`{', '.join(one.opts)}`", one.help) for one in options]
     if rows:
