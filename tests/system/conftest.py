@@ -51,5 +51,5 @@ def systemd_analyze() -> Path:
 
 @pytest.fixture(scope="session")
 def setpriv() -> Path:
-    """Starts a process as another user."""
+    """Starts a process with fewer rights."""
     return tool("setpriv", "util-linux")

@@ -19,7 +19,9 @@ def told(*command: str | Path) -> tuple[int, str]:
 def test_promtool_accepts_the_configuration_and_the_rules(promtool: Path) -> None:
     code, words = told(promtool, "check", "config", DEPLOY / "prometheus/prometheus.yml")
     assert code == 0, words
-    assert "14 rules found" in words
+    rules = (DEPLOY / "prometheus/onedoor.rules.yml").read_text("utf-8").count("- alert:")
+    assert rules >= 14
+    assert f"{rules} rules found" in words
 
 
 def test_each_alert_fires_when_it_must_and_only_then(promtool: Path) -> None:
