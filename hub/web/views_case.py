@@ -186,7 +186,7 @@ async def reveal(request: web.Request) -> web.Response:
         _case(connection, hub, me, case_no)
         labels.reveal(connection, hub, case_no, path, me.login)
 
-    await hub.commit("reveal", unit)
+    await hub.writer.run(unit)
     return await page(request, revealed=path)
 
 

@@ -157,8 +157,8 @@ async def _over(request: web.Request, hub: "Hub", row: Row, given: Mapping[str, 
         raise web.HTTPSeeOther("/tasks?tab=mine&told=completed")
     at = await hub.read(lambda connection: results.since(connection, hub.city, row))
     error = Overtaken(row["assigned_to"] or "hub", moment(at))
-    await hub.commit(
-        "refused", lambda c: results.note_refusal(c, hub.city, row, person(request).login, hub.now_ms(), "overtaken")
+    await hub.writer.run(
+        lambda c: results.note_refusal(c, hub.city, row, person(request).login, hub.now_ms(), "overtaken")
     )
     return await page(request, row["id"], given=given, problem=await told_about(request, error), status=409)
 
@@ -166,7 +166,7 @@ async def _over(request: web.Request, hub: "Hub", row: Row, given: Mapping[str, 
 async def _carry_out(hub: "Hub", me: Account, row: Row, told: Told) -> str:
     """Raises what the desk and intake raise."""
     if told.choice == "skip":
-        change = await hub.commit("skip", lambda c: results.skip(c, hub.city, row["id"], me.login, hub.now_ms()))
+        change = await hub.writer.run(lambda c: results.skip(c, hub.city, row["id"], me.login, hub.now_ms()))
         return change.verdict
     event = EVENTS.get(told.choice)
     if event is not None and row["kind"] != "sheet":
@@ -212,7 +212,7 @@ async def decline(request: web.Request) -> web.StreamResponse:
         return results.release(connection, hub.city, task, me.login, hub.now_ms(), own=True)
 
     try:
-        await hub.commit("task", unit)
+        await hub.writer.run(unit)
     except (NotAllowed, Overtaken) as error:
         return await page(request, task, problem=await told_about(request, error), status=409)
     raise web.HTTPSeeOther("/tasks?tab=confirm&told=declined")

@@ -274,7 +274,7 @@ async def _each(request: web.Request, told: str, tab: Tab, act: Act) -> web.Stre
             return act(connection, hub, task, me.login)
 
         try:
-            await hub.commit("task", unit)
+            await hub.writer.run(unit)
         except (Overtaken, NotAllowed, NotFoundHere) as error:
             failed.append(await told_about(request, error))
     if failed:
