@@ -174,8 +174,9 @@ def _standing(connection: Connection, city: City, scan: Row, sheet: Row, read: S
         )
         gone = delivery is None or delivery["state"] == DeliveryState.CANCELLED
         return ScanVerdict.WITHDRAWN if gone else ScanVerdict.DONE_ELSEWHERE
-    if any(other["scan"] != scan["id"] for other in scans.attached(connection, city.region, sheet["number"])):
-        return ScanVerdict.DUPLICATE
+    others = scans.attached(connection, city.region, sheet["number"])
+    if not scan["sheet_no"] and any(other["scan"] != scan["id"] for other in others):
+        return ScanVerdict.DUPLICATE  # of files that somebody adds to the sheet by hand, each is a further page
     if sheet["task_state"] == TaskState.COMPLETED:
         return ScanVerdict.FILED
     return ScanVerdict.MATCHED if read.mac is not None else ScanVerdict.BAR_ONLY

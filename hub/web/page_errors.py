@@ -106,4 +106,6 @@ async def sign_in_first(request: web.Request) -> web.Response:
     typed = [(name, value) for name, value in posted.items() if isinstance(value, str) and name != "_form"]
     kept = json.dumps(typed, ensure_ascii=False)
     problem = text(request, N_("Your sign-in has ended. What you typed is kept: sign in and send it."))
+    if any(isinstance(value, web.FileField) for value in posted.values()):
+        problem += text(request, N_(" The files are not kept: drop them in afterwards, under Scan-back."))
     return show(request, "sign_in.html", 401, problem=problem, login="", next=request.path, provider="", kept=kept)

@@ -157,7 +157,7 @@ POLICIES: dict[str, Policy] = {
     "POST /tasks/assign": staff(Role.SUPERVISOR, reach=Reach.TASK),
     "POST /tasks/print": staff(*CASEWORK, reach=Reach.TASK),
     "GET /tasks/{id}": staff(*CASEWORK, reach=Reach.TASK),
-    "POST /tasks/{id}/complete": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /tasks/{id}/complete": replace(staff(*CASEWORK, reach=Reach.TASK), upload=True),
     "POST /tasks/{id}/confirm": staff(*CASEWORK, reach=Reach.TASK),
     "POST /tasks/{id}/decline": staff(*CASEWORK, reach=Reach.TASK),
     "GET /cases/{case_no}": staff(*CASEWORK, Role.OPERATOR, Role.AUDITOR, reach=Reach.CASE),

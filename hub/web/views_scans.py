@@ -84,18 +84,24 @@ async def drop(request: web.Request) -> web.StreamResponse:
     """POST /scans: one file or many."""
     hub, me = request.app[HUB], person(request)
     form = await request.post()
-    files = [one for one in form.getall("files", ()) if isinstance(one, web.FileField)]
+    files = await files_of(request)
     if not files:
         return await _overview(request, text(request, CHOOSE_FILE), 422)
     centre = str(form.get("centre") or "") or None
     dropped: list[ScanView] = []
-    for one in files:
-        content = await hub.runtime.in_thread(one.file.read)
+    for _, content in files:
         try:
             dropped.append(await scans.drop(hub, me.sender, content, "", centre, me.login))
         except (WrongMediaType, BadData) as error:
             return await _overview(request, sentence(request, error), 422)
     raise web.HTTPSeeOther(f"/scans/{dropped[0].id}" if len(dropped) == 1 else "/scans")
+
+
+async def files_of(request: web.Request) -> list[tuple[str, bytes]]:
+    """The files that were chosen in a form, each with the name that it has on the sender's machine."""
+    chosen = [one for one in (await request.post()).getall("files", ()) if isinstance(one, web.FileField)]
+    in_thread = request.app[HUB].runtime.in_thread
+    return [(one.filename, await in_thread(one.file.read)) for one in chosen]
 
 
 async def one(request: web.Request) -> web.Response:

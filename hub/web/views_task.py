@@ -11,7 +11,7 @@ from contracts.records import adapter
 from contracts.task_sheet import parse_sheet_code, sheet_number
 from hub import desk, intake, labels, metrics, results, scans, worklist
 from hub.city import moment
-from hub.cloud_events import BadMessage, message_of
+from hub.cloud_events import BadMessage, WrongMediaType, message_of
 from hub.people import Account, Role
 from hub.results.errors import NotAllowed, NotFoundHere, Overtaken
 from hub.states import TaskState
@@ -25,7 +25,8 @@ from hub.web.journal_words import journal_words
 from hub.web.page_errors import sentence
 from hub.web.pages import person, show, text
 from hub.web.task_words import KINDS, REASONS, STATES, TOLD
-from hub.web.views_scans import VERDICTS
+from hub.web.texts import N_
+from hub.web.views_scans import VERDICTS, files_of
 from hub.web.views_worklist import told_about
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 SOURCE = "urn:onedoor:pages"
 """The source of events that people cause on pages."""
+
+NO_SCAN = N_("{name} is no PDF, PNG, JPEG or TIFF file, so nothing was completed: choose the files again without it.")
 
 OPEN = frozenset({TaskState.READY, TaskState.RESERVED, TaskState.TO_CONFIRM})
 
@@ -130,6 +133,7 @@ async def complete(request: web.Request) -> web.StreamResponse:
         if form is None:
             return await _over(request, hub, row, given)
         told = completion_form.read(form, row, given, lists, me.login, hub)
+        await _attach(request, row)
         verdict = await _carry_out(hub, me, row, told)
     except FormIncomplete as error:
         return await page(request, task, given=given, problem=sentence(request, error), where=error.where, status=422)
@@ -144,6 +148,18 @@ async def complete(request: web.Request) -> web.StreamResponse:
     metrics.taken("completion", verdict).inc()
     told_key = {"to_confirm": "to_confirm", "contradiction": "contradiction"}.get(verdict, "completed")
     raise web.HTTPSeeOther(f"/tasks?tab=mine&told={told_key}")
+
+
+async def _attach(request: web.Request, row: Row) -> None:
+    """Keep the scans that came with the form; the same file again is the same scan. Raises FormIncomplete, NotAllowed, StoreUnavailable."""
+    hub, me = request.app[HUB], person(request)
+    for name, content in await files_of(request):
+        try:
+            await scans.attach(hub, me.sender, row, content, "", me.login)
+        except WrongMediaType as error:
+            refused = FormIncomplete("files", NO_SCAN)
+            refused.values = {"name": name}
+            raise refused from error
 
 
 def _open(connection: Connection, hub: "Hub", me: Account, task: str) -> tuple[Row, completion_form.Form | None]:

@@ -145,6 +145,57 @@ async def test_a_stack_larger_than_a_message_is_taken(pages: PageDoor) -> None:
     assert "已识别 4 页" in page.text
 
 
+async def chosen(pages: PageDoor, browser: Browser, task: str, *files: bytes, **fields: Any) -> Page:
+    """Open a task and send its form with files, named in their order."""
+    form_id = (await browser.get(f"/tasks/{task}")).hidden("form_id")
+    sent = [io.BytesIO(content) for content in files]
+    for place, one in enumerate(sent, 1):
+        one.name = f"page-{place}"  # what makes it a file of a form
+    return await browser.post(f"/tasks/{task}/complete", files=sent, form_id=form_id, **fields)
+
+
+async def test_scans_are_kept_with_the_confirmation_of_their_sheet(pages: PageDoor) -> None:
+    browser = await clerk(pages)
+    task = await sheet(pages.door)
+    assert 'name="files" multiple' in (await browser.get(f"/tasks/{task['id']}")).text
+    front = scan.stack([scan.noisy(page, 1) for page in await paper(pages.door, task)], "TIFF")
+    assert len(front) > 1_048_576, "a form is small, its scans are not"
+    back = scan.encoded(scan.blank(200, 300))
+    done = await chosen(pages, browser, task["id"], front, back, back, choice="A", sheet="01")
+    assert (done.status, "told=completed" in done.url) == (200, True), done.text
+    kept = await pages.door.hub.read(
+        lambda c: c.rows("SELECT id, by FROM scan WHERE sheet_no = :no", {"no": task["sheet_no"]})
+    )
+    assert [row["by"] for row in kept] == ["c001", "c001"], "the same file twice is one scan"
+    for row in kept:
+        (page,) = (await read_to_the_end(pages.door, row["id"]))["found"]
+        assert (page["state"], page["sheet_no"]) == ("matched", task["sheet_no"])
+
+
+async def test_a_file_that_is_no_scan_completes_nothing_and_keeps_what_was_typed(pages: PageDoor) -> None:
+    browser = await clerk(pages)
+    task = await sheet(pages.door)
+    typed = {"choice": "A", "sheet": "01", "field.decision_no": "样例一号文"}
+    good = scan.encoded(scan.blank(200, 300))
+    page = await chosen(pages, browser, task["id"], good, b"<html>", **typed)
+    assert (page.status, "“page-2”不是 PDF" in page.text) == (422, True), page.text
+    assert "样例一号文" in page.text
+    assert (await pages.door.case(task["case_no"]))["tasks"][-1]["state"] == "ready"
+    page = await browser.post(f"/tasks/{task['id']}/complete", form_id=page.hidden("form_id"), **typed)
+    assert "told=completed" in page.url, "without files as ever"
+
+
+async def test_a_task_without_a_sheet_takes_no_scans(pages: PageDoor) -> None:
+    browser = await clerk(pages)
+    case_no = await pages.door.received()
+    task = (await pages.door.case(case_no))["tasks"][-1]
+    assert task["sheet_no"] is None
+    assert 'name="files"' not in (await browser.get(f"/tasks/{task['id']}")).text
+    page = await chosen(pages, browser, task["id"], scan.encoded(scan.blank(200, 300)), choice="done")
+    assert (page.status, "此任务没有交办单" in page.text) == (409, True), page.text
+    assert (await pages.door.case(case_no))["tasks"][-1]["state"] == "ready"
+
+
 async def test_people_see_the_paper_of_their_own_desk_only(pages: PageDoor) -> None:
     browser, foreign = await clerk(pages, centres=[XUHUI]), await clerk(pages, "c002", centres=[OTHER])
     task = await sheet(pages.door)

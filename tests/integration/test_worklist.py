@@ -2,11 +2,13 @@
 
 import asyncio
 import html
+import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from hub.people import Role
@@ -315,6 +317,9 @@ async def test_what_was_typed_survives_the_end_of_the_session(pages: PageDoor) -
     data = {"_form": page.form, **typed}
     path = f"/tasks/{task['id']}/complete"
     ours = {"Origin": pages.door.url}
+    with_file = aiohttp.FormData({**data, "files": io.BytesIO(b"a scan")})
+    async with browser.http.post(pages.door.url + path, data=with_file, headers=ours) as answer:
+        assert "文件未能保留" in await answer.text()
     async with browser.http.post(pages.door.url + path, data=data, headers=ours) as answer:
         asked = Page(answer.status, str(answer.url), await answer.text(), answer.headers)
     assert (asked.status, "您填写的内容已保留" in asked.text) == (401, True)
