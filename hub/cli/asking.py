@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +91,11 @@ def _in_file(settings: Settings, database: Path, unit: Unit[T]) -> T:
         keys = keyring.unlock(connection, region, master)
         result = unit(InFile(connection=connection, region=region, keys=keys, at=milliseconds(datetime.now(UTC))))
         connection.run("COMMIT")
+    except sqlite3.DatabaseError as error:
+        raise StoreRefused(
+            f"the database {database} is damaged or cannot be read ({error}): `onedoor check` tells more, `onedoor restore` puts a backup back"
+        ) from error
+    else:
         return result
     finally:
         connection.close()
