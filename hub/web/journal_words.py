@@ -1,12 +1,14 @@
 """The journal in words: what an entry of a case says to a person. Codes that have no sentence here are shown as they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from contracts.api import JournalView
 from contracts.catalogue import Item
+from contracts.situation import Situation
 from hub.case_states import CASE_STATES, CaseState
+from hub.states import AttemptState
 from hub.web.pages import language_of, text
 from hub.web.task_words import STATES
 from hub.web.texts import N_
@@ -23,6 +25,24 @@ DELIVERY = {
     "dead": N_("cannot be delivered"),
     "cancelled": N_("cancelled"),
 }
+ATTEMPT: dict[str, str] = {
+    AttemptState.STARTED: N_("begun, its end is not known yet"),
+    AttemptState.COMPLETED: N_("answered"),
+    AttemptState.AWAITING: N_("sent, waits for the answer"),
+    AttemptState.RETURNED: N_("given back by the department"),
+    AttemptState.TEMPORARY: N_("failed, is tried again"),
+    AttemptState.PERMANENT: N_("turned away, is not tried again"),
+    AttemptState.CREDENTIALS: N_("our credentials were not accepted"),
+    AttemptState.UNKNOWN: N_("sent, outcome unknown"),
+    AttemptState.BUG: N_("failed by a fault of the program"),
+}
+SITUATION: dict[str, str] = {
+    Situation.API: N_("interface"),
+    Situation.FILE_DROP: N_("file exchange"),
+    Situation.PAPER: N_("paper"),
+}
+"""The way that a message to a department took."""
+
 STEP = {
     "blocked": N_("not its turn yet"),
     "open": N_("under way"),
@@ -80,5 +100,14 @@ def _state(request: web.Request, kind: str, state: str) -> str:
     if kind == "case" and state in set(CaseState):
         info = CASE_STATES[CaseState(state)]
         return info.name_zh if language_of(request) == "zh" else info.name_en
-    words = {"step": STEP, "delivery": DELIVERY, "task": STATES, "handover": LINE}.get(kind, {})
+    words = _WORDS.get(kind, {})
     return text(request, words[state]) if state in words else state
+
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "step": STEP,
+    "delivery": DELIVERY,
+    "attempt": ATTEMPT,
+    "task": STATES,
+    "handover": LINE,
+}

@@ -17,7 +17,7 @@ from hub.results.errors import NotAllowed, NotFoundHere
 from hub.store import reading
 from hub.store.connection import Connection, Row
 from hub.web.asking import HUB
-from hub.web.journal_words import DELIVERY, STEP, journal_words
+from hub.web.journal_words import ATTEMPT, DELIVERY, SITUATION, STEP, journal_words
 from hub.web.page_errors import sentence
 from hub.web.pages import person, show, text
 from hub.web.task_words import KINDS, REASONS, STATES
@@ -120,6 +120,8 @@ async def page(request: web.Request, *, revealed: str = "", problem: str = "", s
         task_states=STATES,
         step_states=STEP,
         delivery_states=DELIVERY,
+        attempt_states=ATTEMPT,
+        situations=SITUATION,
         reasons=REASONS,
         material_names=hub.city.materials,
         says=journal_words(request, known["item"]),

@@ -5,6 +5,7 @@ import html
 import io
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import aiohttp
 import pytest
 
 from hub.people import Role
+from hub.states import AttemptState
+from hub.store.connection import Connection
+from hub.web.journal_words import ATTEMPT
+from hub.web.texts import translations
 from tests.front_door import OTHER, XUHUI
 from tests.page_door import Browser, Page, PageDoor, page_door
 
@@ -332,3 +337,18 @@ async def test_what_was_typed_survives_the_end_of_the_session(pages: PageDoor) -
     assert "told=completed" in done.url
     step = next(one for one in (await pages.door.case(task["case_no"]))["steps"] if one["id"] == "s3")
     assert step["reply"]["decision_no"] == "样例7号"
+
+
+async def test_how_each_try_ended_is_said_in_words_and_its_code_stays_a_code(pages: PageDoor) -> None:
+    task = await sheet_task(pages)
+    browser = await pages.somebody("c001", Role.BACK_OFFICE)
+    path = f"/cases/{task['case_no']}"
+    assert "<td>纸质</td><td>已发送" in (await browser.get(path)).text
+    assert set(ATTEMPT) == set(AttemptState)
+    for state in AttemptState:
+        change = {"state": state.value, "error_code": "http_503" if state is AttemptState.TEMPORARY else None}
+        key = {"region": pages.door.hub.city.region, "case_no": task["case_no"]}
+        await pages.door.hub.writer.run(partial(Connection.update, table="attempt", key=key, changes=change))
+        shown = (await browser.get(path)).text
+        assert f"<td>{translations('zh').gettext(ATTEMPT[state])}" in shown
+        assert ('<span class="code">http_503</span>' in shown) is (state is AttemptState.TEMPORARY)
