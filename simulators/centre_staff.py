@@ -142,7 +142,7 @@ class _Person:
             return {"decision": by_hand}
         dice = random.Random(f"{self._office.seed}/{task['case_no']}/{task['step']}").random()  # noqa: S311 - repeatable
         if task["kind"] in _DECIDING and dice < self._office.refuses:
-            return {"decision": "refused", "reason_code": "not_eligible"}
+            return {"decision": "refused", "reason_code": "not_eligible", "confirmed_by": "staff-2"}
         if task["kind"] == "decide" and task.get("system"):
             return {"decision": "done", "fields": self._by_telephone(await self._case(http, task), task)}
         return {"decision": "done"}

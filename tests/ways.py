@@ -98,7 +98,9 @@ def lead_to_the_end(city: WholeCity, way: Way, case_no: str, decision: Decision)
             city.later(minutes=1)
         for task in tasks:
             said = decision if task["step"] == item.decides else Decision.DONE
-            more: dict[str, Any] = {"reason_code": "样例"} if said is Decision.REFUSED else {}
+            more: dict[str, Any] = (
+                {"reason_code": "样例", "confirmed_by": "staff-2"} if said is Decision.REFUSED else {}
+            )
             if task["kind"] == "decide":
                 step = definitions[task["step"]]
                 asked = city.city.operation(str(step.system), str(step.operation))

@@ -79,7 +79,7 @@ def complete(
     if row["state"] == TaskState.READY:
         work.set_task(row, TaskState.RESERVED, assigned_to=told.by)
     body = work.key.seal(orjson.dumps(adapter(TaskCompletion).dump_python(told, mode="json")), "completion")
-    if _needs_second(row, told, outcome):
+    if _needs_second(work, row, told, outcome):
         keyed = {"completion": told.id, "assigned_to": told.by, "sealed_completion": body}
         work.set_task(row, TaskState.TO_CONFIRM, **keyed)
         return work.save("to_confirm")
@@ -104,15 +104,27 @@ def _contradicts(work: Casework, row: Row, outcome: Outcome | DeliveryError | No
     return bool(counted["kind"] != (outcome.decision.value if isinstance(outcome, Completed) else "returned"))
 
 
-def _needs_second(row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> bool:
-    refused = isinstance(outcome, Completed) and outcome.decision is Decision.REFUSED
+def _needs_second(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> bool:
+    """Whether somebody else must agree first. Raises NotAllowed for a refusal that could not be carried out then."""
     confirmed = told.confirmed_by is not None and told.confirmed_by != told.by
-    return row["kind"] == "sheet" and refused and not confirmed and row["state"] != TaskState.TO_CONFIRM
+    if confirmed or row["state"] == TaskState.TO_CONFIRM or not _refuses(work, row, told, outcome):
+        return False
+    if row["kind"] != "sheet" and row["delivery"] is None:
+        _needs_reason(told)
+    return True
+
+
+def _refuses(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> bool:
+    """Whether it decides against the applicant: the box of a sheet, or what is said of a step that is not the accepting one."""
+    if row["kind"] == "sheet":
+        return isinstance(outcome, Completed) and outcome.decision is Decision.REFUSED
+    deciding = row["kind"] not in ("notify", "contradiction") and row["step"] != work.item.accepts
+    return deciding and told.decision == Decision.REFUSED
 
 
 def _confirms(work: Casework, row: Row, told: TaskCompletion, outcome: Outcome | DeliveryError | None) -> bool:
     """Whether the second person says what the first one said: the same box, and a refusal again, since only refusals wait here."""
-    if not isinstance(outcome, Completed) or outcome.decision is not Decision.REFUSED:
+    if not _refuses(work, row, told, outcome):
         return False
     first = orjson.loads(work.key.unseal(row["sealed_completion"], "completion"))
     return (first["result_code"], first["decision"]) == (told.result_code, told.decision)

@@ -90,8 +90,19 @@ def form_of(connection: Connection, hub: "Hub", row: Row) -> Form:
             choices=_choices("granted", "done", "refused", "returned", *actions),
             fields=operation.reply if operation else (),
             wanted=wanted,
+            decided=_decided(hub, row),
         )
-    return Form(choices=_choices(*_of_centre(item, row)), wanted=wanted)
+    decided = _decided(hub, row)  # over the API any step may be refused
+    ways = dict.fromkeys((*_of_centre(item, row), *([decided.decision] if decided and decided.decision else [])))
+    return Form(choices=_choices(*ways), wanted=wanted, decided=decided)
+
+
+def _decided(hub: "Hub", row: Row) -> TaskCompletion | None:
+    """What the first person keyed, while a second one is waited for."""
+    if row["state"] != TaskState.TO_CONFIRM or not row["sealed_completion"]:
+        return None
+    sealed = hub.keys.case_key(row["sealed_key"]).unseal(row["sealed_completion"], "completion")
+    return adapter(TaskCompletion).validate_json(sealed)
 
 
 def _of_centre(item: Item | None, row: Row) -> tuple[str, ...]:
@@ -123,15 +134,12 @@ def _of_sheet(connection: Connection, hub: "Hub", row: Row, wanted: Mapping[str,
     delivery = reading.delivery_row(connection, hub.city.region, row["delivery"])
     assert delivery is not None, "a sheet belongs to a delivery"
     operation = hub.city.facts(row["system"]).operations.get(delivery["operation"])
-    decided = None
-    if row["state"] == TaskState.TO_CONFIRM and row["sealed_completion"]:
-        decided = adapter(TaskCompletion).validate_json(key.unseal(row["sealed_completion"], "completion"))
     return Form(
         choices=_boxes(sheet, operation),
         fields=operation.reply if operation else (),
         wanted=wanted,
         sheet=sheet,
-        decided=decided,
+        decided=_decided(hub, row),
     )
 
 

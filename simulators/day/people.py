@@ -173,7 +173,7 @@ def _decision(city: City, task: TaskView) -> dict[str, Any]:
         return {"decision": "resend" if task.kind == "unknown" else "replay"}
     dice = Random(f"{city.plan.seed}/{task.case_no}/{task.step}")  # noqa: S311 - repeatable, no secret
     if task.kind in ("decide", "review") and dice.random() < 0.03:
-        return {"decision": "refused", "reason_code": "not_eligible"}
+        return {"decision": "refused", "reason_code": "not_eligible", "confirmed_by": "staff-2"}
     operation = _asked(city, task) if task.kind == "decide" and task.system else None
     if operation is None:
         return {"decision": "done"}

@@ -1,6 +1,7 @@
 """What outcomes, replies, people and time make of a case: the rules beyond the bare transitions."""
 
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -337,11 +338,26 @@ def test_a_centre_step_may_be_returned_or_refused_with_a_reason(city: SmallCity)
     assert city.status(case) == "32"
     city.tell(case, Event.RESUBMIT, form={"note": "样例"})
     (task,) = city.tasks(case)
-    city.complete(task["id"], decision="refused", reason_code="income")
+    assert city.complete(task["id"], decision="refused", reason_code="income").verdict == "to_confirm"
+    assert city.status(case) == "40"
+    with pytest.raises(NotAllowed, match="a second person"):
+        city.complete(task["id"], decision="refused", reason_code="income")
+    with pytest.raises(NotAllowed, match="differs"):
+        city.complete(task["id"], decision="granted", by="staff-2")
+    city.complete(task["id"], decision="refused", reason_code="income", by="staff-2")
     assert city.status(case) == "51"
     (serve,) = city.tasks(case)
     city.complete(serve["id"], decision="done")
     assert city.status(case) == "70"
+
+
+def test_a_refusal_that_comes_with_its_second_person_is_carried_out_at_once(city: SmallCity) -> None:
+    case = city.submit("CENTRE1")
+    (task,) = city.tasks(case)
+    told: dict[str, Any] = {"decision": "refused", "reason_code": "income"}
+    assert city.complete(task["id"], **told, confirmed_by="staff-1").verdict == "to_confirm", "that is one person"
+    city.unit(lambda c: results.release(c, city.city, task["id"], "staff-2", city.at))
+    assert city.complete(task["id"], **told, confirmed_by="staff-2").status == "51"
 
 
 def test_a_task_cannot_have_happened_in_the_future(city: SmallCity) -> None:

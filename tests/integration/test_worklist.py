@@ -352,3 +352,24 @@ async def test_how_each_try_ended_is_said_in_words_and_its_code_stays_a_code(pag
         shown = (await browser.get(path)).text
         assert f"<td>{translations('zh').gettext(ATTEMPT[state])}" in shown
         assert ('<span class="code">http_503</span>' in shown) is (state is AttemptState.TEMPORARY)
+
+
+async def test_a_refusal_at_a_step_of_the_centre_needs_a_second_person(pages: PageDoor) -> None:
+    case_no = await pages.door.received()
+    task = next(one for one in (await pages.door.case(case_no))["tasks"] if one["kind"] == "review")
+    first = await pages.somebody("c001", Role.BACK_OFFICE)
+    second = await pages.somebody("c002", Role.BACK_OFFICE)
+    refusal = {"id": "t-1", "by": "c001", "decision": "refused", "reason_code": "not_eligible"}
+    assert (await pages.door.call("POST", f"/v1/tasks/{task['id']}/complete", json=refusal))[0] == 200
+    assert task["id"] in (await second.get("/tasks?tab=confirm")).text
+    await first.get(f"/tasks/{task['id']}")
+    assert (await first.post(f"/tasks/{task['id']}/confirm", form_id=task["id"])).status == 409
+    shown = await second.get(f"/tasks/{task['id']}")
+    assert re.search(r"<dd>\s*不予\w*\s*</dd>", shown.text), shown.text
+    assert "told=declined" in (await second.post(f"/tasks/{task['id']}/decline")).url
+    await pages.door.call("POST", f"/v1/tasks/{task['id']}/complete", json={**refusal, "id": "t-2"})
+    shown = await second.get(f"/tasks/{task['id']}")
+    done = await second.post(f"/tasks/{task['id']}/confirm", form_id=shown.hidden("form_id"))
+    assert "told=completed" in done.url, done.text
+    step = next(one for one in (await pages.door.case(case_no))["steps"] if one["id"] == task["step"])
+    assert (step["state"], step["decision"]) == ("done", "refused")
