@@ -180,7 +180,9 @@ MISBEHAVIOURS: dict[str, tuple[Any, type[DeliveryError], str]] = {
 @pytest.mark.parametrize("name", MISBEHAVIOURS)
 async def test_a_misbehaviour_ends_in_its_error_after_one_arrival(name: str) -> None:
     answer, kind, code = MISBEHAVIOURS[name]
-    table = system(max_answer_bytes=1_000_000, timeouts={"connect_seconds": 0.5, "total_seconds": 0.5})
+    # Only where time itself is at stake is it short: a busy machine must not turn another answer into a timeout.
+    patience = 0.5 if code == "timeout" else 20.0
+    table = system(max_answer_bytes=1_000_000, timeouts={"connect_seconds": 5.0, "total_seconds": patience})
     async with ScriptedServer(lambda _: answer).serving() as server, gateway(table, server.url) as open_:
         with pytest.raises(DeliveryError) as caught:
             await open_.deliver(delivery(id=ME))
