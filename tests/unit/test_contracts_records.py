@@ -13,7 +13,7 @@ import pluggy
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from contracts import client, crash_points, delivery, errors, plugin, situation
+from contracts import client, crash_points, delivery, errors, exchange, plugin, situation
 from contracts.api import CaseView
 from contracts.catalogue import Derive, FormField, Item, Validator
 from contracts.envelope import CaseApplication, CaseEvent, CaseEventKind, Envelope, TaskCompletion
@@ -256,3 +256,14 @@ def test_what_stays_in_the_journal_has_no_room_for_a_name_or_a_sentence(
     adapter(of).validate_python(sound[of])
     with pytest.raises(ValidationError):
         adapter(of).validate_python({**sound[of], **changed})
+
+
+def test_what_one_file_brought_is_the_sequence_of_its_replies() -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    replies = tuple(
+        delivery.Reply(delivery_id=UUID(int=number), outcome=delivery.AwaitingReply(), happened_at=at)
+        for number in range(3)
+    )
+    brought = exchange.Collected(replies=replies)
+    assert list(brought) == list(replies)
+    assert (len(brought), brought[1], brought[1:]) == (3, replies[1], replies[1:])

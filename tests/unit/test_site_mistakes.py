@@ -109,6 +109,7 @@ PLANTED = [
     Planted(DA, 'key = "DA-archive"', 'key = "MZ-relief"', "systems.0.key", "another system", line='key = "MZ-relief"'),
     Planted(DA, 'key = "DA-archive"', 'key = "DA-archive"\nsuccessor = "DA-new"', "systems.0.successor", "no system DA-new", line='successor = "DA-new"'),
     Planted(DA, 'status = "sending"', 'status = "former"', "systems.0.channels", "exactly one sending channel", line="[[systems.channels]]"),
+    Planted(DA, 'status = "sending"', 'status = "sending"\nauto_fallback = { breaker_open_minutes = 30 }', "systems.0.channels.0.auto_fallback", "only a channel with status", "auto_fallback"),
     Planted(DA, 'status = "sending"', 'status = "waiting"', "systems.0.channels.0.status", "'sending', 'fallback', 'former' or 'shadow'"),
     Planted(MZ, 'situation = "paper"', 'situation = "api"', "systems.0.channels.1", "api is there twice", line="[[systems.channels]]"),
     Planted(DA, NO_REST, f"paper = {{}}\n\n{NO_REST}", "systems.0.channels.0", "exactly one of rest, soap", line="[[systems.channels]]"),
