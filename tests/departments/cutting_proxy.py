@@ -21,7 +21,7 @@ class CuttingProxy:
         self.up = 0
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
         down = asyncio.create_task(_copy(there, writer))
-        with suppress(ConnectionError):
+        try:
             while data := await reader.read(4096):
                 part = data if limit is None else data[: limit - self.up]
                 self.up += len(part)
@@ -30,9 +30,12 @@ class CuttingProxy:
                 if limit is not None and self.up >= limit:
                     await asyncio.sleep(0.05)  # what has gone up shall arrive
                     break
-        for end in (back, writer):
-            end.transport.abort()
-        down.cancel()
+        except ConnectionError:
+            pass
+        finally:
+            for end in (back, writer):
+                end.transport.abort()
+            down.cancel()
 
 
 async def _ended(tasks: Iterable["asyncio.Task[None]"]) -> None:
@@ -68,6 +71,7 @@ def cutting_proxy(target: int) -> Iterator[CuttingProxy]:
         for task in tasks:
             task.cancel()
         loop.run_until_complete(asyncio.wait_for(_ended(tasks), 10))
+        loop.run_until_complete(asyncio.sleep(0))  # an aborted connection closes its socket in the next turn
         loop.close()
 
     thread = threading.Thread(target=run)
