@@ -43,6 +43,7 @@ def paths(number: int) -> Iterator[tuple[str, str]]:
 
 
 async def test_h02_100_000_distinct_ids_leave_fewer_than_2_000_series(tmp_path: Path) -> None:
+    before = set(series())  # other tests of this process have left some
     async with front_door(tmp_path) as door:
         app = make_app(door.hub)
         log = AccessLog(logging.getLogger("test"), "")
@@ -61,7 +62,7 @@ async def test_h02_100_000_distinct_ids_leave_fewer_than_2_000_series(tmp_path: 
             await door.call("GET", f"/{uuid4()}")
         _, text, _ = await door.call("GET", "/metrics", "")
     told = text.decode()
-    assert len(series()) < MOST_SERIES
+    assert len({one.rpartition(" ")[0] for one in series()} - {one.rpartition(" ")[0] for one in before}) < MOST_SERIES
     assert all("{" in route or not any(char.isdigit() for char in route.removeprefix("/v1")) for route in routes)
     assert '/v1/cases/{case_no}"' in told
     assert "SYSTEM-" not in told
