@@ -4,13 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from contracts.envelope import CASE_TYPE, EVENT_TYPE
 from contracts.openapi_paper import paper_paths
-from contracts.openapi_parts import WRITES, Json
-from contracts.openapi_parts import answer as _answer
-from contracts.openapi_parts import call as _call
-from contracts.openapi_parts import content as _content
-from contracts.openapi_parts import path as _path
-from contracts.openapi_parts import query as _query
-from contracts.openapi_parts import ref as _ref
+from contracts.openapi_parts import LIMIT, WRITES, Json, answer, call, content, path, query, ref
 
 CLOUDEVENT = "application/cloudevents+json"
 JSON = "application/json"
@@ -86,18 +80,18 @@ def openapi_document(schemas: Json) -> Json:
 def _cases() -> Json:
     return {
         "/v1/cases": {
-            "post": _call(
+            "post": call(
                 "receiveCase",
                 "Hand in one case",
                 "cases",
                 parameters=_binary_mode(CASE_TYPE),
-                body=_content({CLOUDEVENT: "CaseEnvelope", JSON: "CaseApplication"}),
-                answers={202: _answer("The case is received 收件.", JSON, "Receipt")},
+                body=content({CLOUDEVENT: "CaseEnvelope", JSON: "CaseApplication"}),
+                answers={202: answer("The case is received 收件.", JSON, "Receipt")},
                 errors=WRITES,
             )
         },
         "/v1/cases/batch": {
-            "post": _call(
+            "post": call(
                 "receiveCases",
                 "Hand in many cases, a CloudEvent a line",
                 "cases",
@@ -106,7 +100,7 @@ def _cases() -> Json:
                     "content": {LINES: {"schema": {"type": "string", "description": "Lines of CaseEnvelope"}}},
                 },
                 answers={
-                    200: _answer(
+                    200: answer(
                         "A verdict for each line, in their order; each line stands on its own.", LINES, "LineVerdict"
                     )
                 },
@@ -114,13 +108,13 @@ def _cases() -> Json:
             )
         },
         "/v1/materials": {
-            "post": _call(
+            "post": call(
                 "uploadMaterial",
                 "Upload a scan; the case then carries its key",
                 "cases",
                 body={"required": True, "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
                 answers={
-                    200: _answer(
+                    200: answer(
                         "The file is stored, encrypted. The same bytes give the same key.", JSON, "MaterialReceipt"
                     )
                 },
@@ -128,23 +122,23 @@ def _cases() -> Json:
             )
         },
         "/v1/cases/{case_no}/events": {
-            "post": _call(
+            "post": call(
                 "sendCaseEvent",
                 "Tell what the centre or the applicant did with a case",
                 "cases",
-                parameters=[_path("case_no", "The case number 办件编号", "^[0-9]{24}$"), *_binary_mode(EVENT_TYPE)],
-                body=_content({CLOUDEVENT: "CaseEventEnvelope", JSON: "CaseEvent"}),
-                answers={202: _answer("The event is stored and has happened.", JSON, "Receipt")},
+                parameters=[path("case_no", "The case number 办件编号", "^[0-9]{24}$"), *_binary_mode(EVENT_TYPE)],
+                body=content({CLOUDEVENT: "CaseEventEnvelope", JSON: "CaseEvent"}),
+                answers={202: answer("The event is stored and has happened.", JSON, "Receipt")},
                 errors=(404, *WRITES),
             )
         },
         "/v1/cases/{case_no}": {
-            "get": _call(
+            "get": call(
                 "readCase",
                 "One case with its steps, deliveries, attempts, tasks and journal",
                 "cases",
-                parameters=[_path("case_no", "The case number 办件编号", "^[0-9]{24}$")],
-                answers={200: _answer("The case as it stands.", JSON, "CaseView")},
+                parameters=[path("case_no", "The case number 办件编号", "^[0-9]{24}$")],
+                answers={200: answer("The case as it stands.", JSON, "CaseView")},
                 errors=(401, 403, 404, 429),
             )
         },
@@ -152,43 +146,41 @@ def _cases() -> Json:
 
 
 def _tasks() -> Json:
-    task = _path("id", "The id of the task, or the 12 characters of a sheet number", "^[0-9A-Za-z-]{12,36}$")
+    task = path("id", "The id of the task, or the 12 characters of a sheet number", "^[0-9A-Za-z-]{12,36}$")
     return {
         "/v1/tasks": {
-            "get": _call(
+            "get": call(
                 "listTasks",
                 "Tasks that people have to do",
                 "tasks",
                 parameters=[
-                    _query("kind", "Only of this kind, such as review, deliver or sheet"),
-                    _query("state", "Only in this state, such as ready or reserved"),
-                    _query("system", "Only sheets of this system"),
-                    _query(
-                        "limit", "At most so many", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
-                    ),
+                    query("kind", "Only of this kind, such as review, deliver or sheet"),
+                    query("state", "Only in this state, such as ready or reserved"),
+                    query("system", "Only sheets of this system"),
+                    LIMIT,
                 ],
-                answers={200: _answer("The most urgent first.", JSON, "TaskList")},
+                answers={200: answer("The most urgent first.", JSON, "TaskList")},
                 errors=(400, 401, 403, 429),
             )
         },
         "/v1/tasks/{id}/complete": {
-            "post": _call(
+            "post": call(
                 "completeTask",
                 "End a task, or key the result of a stamped sheet",
                 "tasks",
                 parameters=[task],
-                body=_content({JSON: "TaskCompletion"}),
-                answers={200: _answer("The task is completed, or waits for the second person.", JSON, "Receipt")},
+                body=content({JSON: "TaskCompletion"}),
+                answers={200: answer("The task is completed, or waits for the second person.", JSON, "Receipt")},
                 errors=(404, *WRITES),
             )
         },
         "/v1/tasks/{id}/print": {
-            "post": _call(
+            "post": call(
                 "printSheet",
                 "Print a task sheet; every print is counted and says which one it is",
                 "tasks",
                 parameters=[task],
-                answers={200: _answer("The sheet, ready for paper.", "application/pdf", None, _PRINT_NUMBER)},
+                answers={200: answer("The sheet, ready for paper.", "application/pdf", None, _PRINT_NUMBER)},
                 errors=(401, 403, 404, 409, 503),
             )
         },
@@ -207,7 +199,7 @@ def _departments() -> Json:
                 "description": "Authenticated in the way that the system's channel declares, not by a key of ours.",
                 "tags": ["departments"],
                 "security": [],
-                "parameters": [_path("system", "The system that calls, such as MZ-relief", "^[A-Za-z0-9-]{1,64}$")],
+                "parameters": [path("system", "The system that calls, such as MZ-relief", "^[A-Za-z0-9-]{1,64}$")],
                 "requestBody": {
                     "required": True,
                     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
@@ -228,27 +220,27 @@ def _operation() -> Json:
     open_to_all: Json = {"security": []}
     return {
         "/healthz": {
-            "get": _call(
-                "health", "The process lives", "operation", answers={200: _answer("It does.", "text/plain", None)}
+            "get": call(
+                "health", "The process lives", "operation", answers={200: answer("It does.", "text/plain", None)}
             )
             | open_to_all
         },
         "/readyz": {
-            "get": _call(
+            "get": call(
                 "readiness",
                 "Cases can be stored",
                 "operation",
-                answers={200: _answer("They can.", "text/plain", None)},
+                answers={200: answer("They can.", "text/plain", None)},
                 errors=(503,),
             )
             | open_to_all
         },
         "/metrics": {
-            "get": _call(
+            "get": call(
                 "metrics",
                 "Metrics in the Prometheus text format",
                 "operation",
-                answers={200: _answer("All metrics.", "text/plain", None)},
+                answers={200: answer("All metrics.", "text/plain", None)},
             )
             | open_to_all
         },
@@ -256,7 +248,7 @@ def _operation() -> Json:
 
 
 def _error(status: int) -> Json:
-    return _answer(ERRORS[status], PROBLEM, "Problem", _RETRY_AFTER if status in {429, 503} else None)
+    return answer(ERRORS[status], PROBLEM, "Problem", _RETRY_AFTER if status in {429, 503} else None)
 
 
 def _event_of(event_type: str, data: str) -> Json:
@@ -264,8 +256,8 @@ def _event_of(event_type: str, data: str) -> Json:
     return {
         "description": f"A CloudEvent that carries a {data}",
         "allOf": [
-            _ref("Envelope"),
-            {"type": "object", "properties": {"type": {"const": event_type}, "data": _ref(data)}, "required": ["data"]},
+            ref("Envelope"),
+            {"type": "object", "properties": {"type": {"const": event_type}, "data": ref(data)}, "required": ["data"]},
         ],
     }
 

@@ -1,6 +1,6 @@
 """The paths of the API about paper: bulk prints, handover lists, scanned pages."""
 
-from contracts.openapi_parts import WRITES, Json, answer, call, content, path, query
+from contracts.openapi_parts import LIMIT, WRITES, Json, answer, call, content, path, query
 
 _JSON = "application/json"
 _PDF = "application/pdf"
@@ -27,7 +27,6 @@ def _print_many() -> Json:
 def _handovers() -> Json:
     number = path("number", "The number of the list 清单编号", "^JJ[0-9]{21}$")
     one = {200: answer("The list as it stands now.", _JSON, "HandoverView")}
-    limit: Json = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
     return {
         "/v1/handovers": {
             "get": call(
@@ -38,7 +37,7 @@ def _handovers() -> Json:
                     query("state", "Only in this state: open, out, closed or cancelled"),
                     query("department", "Only to this department"),
                     query("overdue", "true: only those whose sheets should be back"),
-                    query("limit", "At most so many", limit),
+                    LIMIT,
                 ],
                 answers={200: answer("The newest first.", _JSON, "HandoverLists")},
                 errors=(400, 401, 403, 429),
@@ -100,7 +99,6 @@ def _scans() -> Json:
     scan = path("id", "The id of the scanned file", "^[0-9a-f-]{36}$")
     page = path("page", "Which page of it, from 1", "^[0-9]{1,4}$")
     one = answer("The file as far as it is read.", _JSON, "ScanView")
-    limit: Json = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
     binary: Json = {"schema": {"type": "string", "format": "binary"}}
     return {
         "/v1/scans": {
@@ -108,10 +106,7 @@ def _scans() -> Json:
                 "listScans",
                 "Scanned files",
                 "paper",
-                parameters=[
-                    query("odd", "true: only those that need a person"),
-                    query("limit", "At most so many", limit),
-                ],
+                parameters=[query("odd", "true: only those that need a person"), LIMIT],
                 answers={200: answer("The newest first, without their pages.", _JSON, "ScanList")},
                 errors=(400, 401, 403, 429),
             ),

@@ -68,3 +68,7 @@ def path(name: str, says: str, pattern: str) -> Json:
 def query(name: str, says: str, schema: Json | None = None) -> Json:
     """A parameter of the query, a string unless ``schema`` says otherwise."""
     return {"name": name, "in": "query", "description": says, "schema": schema or {"type": "string"}}
+
+
+LIMIT = query("limit", "At most so many", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
+"""How many of a listing."""

@@ -6,7 +6,7 @@ from dataclasses import field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import jmespath
 
@@ -199,6 +199,10 @@ def milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MILLISECOND
 
 
-def moment(at: int) -> datetime:
-    """The aware UTC time of stored milliseconds."""
-    return _EPOCH + at * _MILLISECOND
+@overload
+def moment(at: int) -> datetime: ...
+@overload
+def moment(at: None) -> None: ...
+def moment(at: int | None) -> datetime | None:
+    """The aware UTC time of stored milliseconds; None of none."""
+    return None if at is None else _EPOCH + at * _MILLISECOND

@@ -263,7 +263,7 @@ def _view(
         made_by=row["made_by"],
         handed_by=row["handed_by"],
         taken_by=row["taken_by"],
-        closed_at=_optional(row["closed_at"]),
+        closed_at=moment(row["closed_at"]),
         prints=row["prints"],
         lines=tuple(_line(hub.city, line) for line in lines),
         differences=differences,
@@ -278,10 +278,10 @@ def _summary(city: City, row: Row, at: int) -> HandoverSummary:
         department=row["department"],
         department_name=names.get(row["department"]) or str(row["department"]),
         state=row["state"],
-        run_at=_optional(row["run_at"]),
+        run_at=moment(row["run_at"]),
         made_at=moment(row["made_at"]),
-        out_at=_optional(row["out_at"]),
-        remind_at=_optional(row["remind_at"]),
+        out_at=moment(row["out_at"]),
+        remind_at=moment(row["remind_at"]),
         sheets=row["sheets"],
         out=row["still_out"],
         overdue=row["state"] == "out" and row["remind_at"] is not None and row["remind_at"] < at,
@@ -302,8 +302,8 @@ def _line(city: City, row: Row) -> HandoverLineView:
         originals=row["originals"],
         copies=row["copies"],
         pages=row["pages"],
-        out_at=_optional(row["out_at"]),
-        back_at=_optional(row["back_at"]),
+        out_at=moment(row["out_at"]),
+        back_at=moment(row["back_at"]),
         back_by=row["back_by"],
     )
 
@@ -329,7 +329,3 @@ def _number(text: str, place: int | None) -> str:
     except ValueError as error:
         pointer = "/sheet_no" if place is None else f"/sheets/{place}"
         raise BadData("a sheet number cannot be read", (BadField(pointer=pointer, message=str(error)),)) from error
-
-
-def _optional(at: int | None) -> datetime | None:
-    return None if at is None else moment(at)

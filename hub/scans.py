@@ -9,7 +9,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -231,7 +230,7 @@ def _view(row: Row, pages: tuple[ScanPageView, ...] = (), duplicate: bool = Fals
         error=row["error"],
         by=row["by"],
         created_at=moment(row["created_at"]),
-        ended_at=_optional(row["ended_at"]),
+        ended_at=moment(row["ended_at"]),
         duplicate=duplicate,
         found=pages,
     )
@@ -253,10 +252,6 @@ def _page(row: Row) -> ScanPageView:
 def without_pages(row: Row) -> ScanView:
     """A file in short, from a row of ``store.scans.listed``."""
     return _view(row)
-
-
-def _optional(at: int | None) -> datetime | None:
-    return None if at is None else moment(at)
 
 
 class Reading:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -39,8 +38,8 @@ def case_view(connection: Connection, region: str, keys: Keys, client: Client, c
         status_key=CaseState(row["status"]).name.lower(),
         flags=tuple(filter(None, row["flags"].split(","))),
         received_at=moment(row["received_at"]),
-        accepted_at=_optional(row["accepted_at"]),
-        due_at=_optional(row["due_at"]),
+        accepted_at=moment(row["accepted_at"]),
+        due_at=moment(row["due_at"]),
         receiving_centre=row["receiving_centre"],
         accepting_centre=row["accepting_centre"],
         paper_holder=row["paper_holder"],
@@ -85,7 +84,7 @@ def task_view(row: Row) -> TaskView:
         state=row["state"],
         sheet_no=row["sheet_no"],
         sheet_version=row["sheet_version"],
-        due_at=_optional(row["due_at"]),
+        due_at=moment(row["due_at"]),
         case_no=row["case_no"],
         system=row["system"],
     )
@@ -101,8 +100,8 @@ def _step(row: Row, key: CaseKey | None) -> StepView:
         state=row["mark"] if row["mark"] and row["closed_at"] is None else row["state"],
         decision=row["decision"],
         system=row["system"],
-        opened_at=_optional(row["opened_at"]),
-        closed_at=_optional(row["closed_at"]),
+        opened_at=moment(row["opened_at"]),
+        closed_at=moment(row["closed_at"]),
         reply=reply,
     )
 
@@ -117,7 +116,7 @@ def _delivery(row: Row, attempts: tuple[AttemptView, ...]) -> DeliveryView:
         operation=row["operation"],
         state=row["state"],
         possible_duplicate=bool(row["possible_duplicate"]),
-        next_at=moment(row["next_at"]) if row["state"] == "due" else _optional(row["lapsed_at"]),
+        next_at=moment(row["next_at"]) if row["state"] == "due" else moment(row["lapsed_at"]),
         attempts=attempts,
     )
 
@@ -129,7 +128,7 @@ def attempt_view(row: Row) -> AttemptView:
         situation=row["situation"],
         state=row["state"],
         started_at=moment(row["started_at"]),
-        ended_at=_optional(row["ended_at"]),
+        ended_at=moment(row["ended_at"]),
         error_code=row["error_code"],
         possible_duplicate=bool(row["possible_duplicate"]),
     )
@@ -148,7 +147,3 @@ def journal_lines(row: Row) -> Iterator[JournalView]:
             by=row["by"],
             hash=row["hash"],
         )
-
-
-def _optional(at: int | None) -> datetime | None:
-    return None if at is None else moment(at)
