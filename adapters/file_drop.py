@@ -51,6 +51,7 @@ def make(system: SystemFile, channel_file: ChannelFile) -> Channel:
         limits=channel_file.limits,
         batching=channel_file.batching,
         files=file_rules(spec.table),
+        own_loop=False,
     )
 
 

@@ -150,6 +150,7 @@ def make(system: SystemFile, file: ChannelFile, code_lists: Mapping[str, CodeLis
         limits=file.limits,
         batching=file.batching,
         courier=_courier(table),
+        own_loop=False,
     )
 
 

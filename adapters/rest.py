@@ -174,6 +174,7 @@ def make(system: SystemFile, declared: ChannelFile) -> Channel:
         resend_is_safe=declared.resend_is_safe,
         status=declared.status,
         limits=declared.limits,
+        own_loop=False,
     )
 
 

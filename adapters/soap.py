@@ -176,6 +176,7 @@ def make(system: SystemFile, declared_as: ChannelFile, *, folder: Path) -> Chann
         resend_is_safe=declared_as.resend_is_safe,
         status=declared_as.status,
         limits=declared_as.limits,
+        own_loop=False,
     )
 
 

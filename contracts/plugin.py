@@ -234,6 +234,8 @@ class Channel:
     """One way into a system. ``open`` takes the place's own settings (addresses) and checks them against ``settings``.
 
     ``courier``: how what is printed gets there; None where nothing is carried on a handover list.
+    ``own_loop``: the gateway is opened and called in a thread and event loop of its own, so that code that blocks keeps no other
+    department waiting; False only for code that is known never to block.
 
     Raises pydantic's ValidationError for settings that do not fit. What it opens is closed when its context is left.
     """
@@ -248,6 +250,7 @@ class Channel:
     auto_fallback: AutoFallback | None = None
     files: FileRules = FileRules()
     courier: Courier | None = None
+    own_loop: bool = True
 
 
 def channel(
@@ -261,6 +264,7 @@ def channel(
     batching: Batching | None = None,
     files: FileRules | None = None,
     courier: Courier | None = None,
+    own_loop: bool = True,
 ) -> Channel:
     """A channel whose settings type stays known to the type checker inside, and unknown outside."""
 
@@ -277,6 +281,7 @@ def channel(
         open=open_,
         files=files or FileRules(),
         courier=courier,
+        own_loop=own_loop,
     )
 
 
@@ -288,7 +293,7 @@ def in_front(of: Channel, gateway: Callable[[Gateway, Runtime], Gateway]) -> Cha
         async with of.open(values, runtime) as inner:
             yield gateway(inner, runtime)
 
-    return replace(of, open=open_)
+    return replace(of, open=open_, own_loop=True)
 
 
 @record

@@ -105,6 +105,12 @@ LOOP_LAG_SECONDS = Histogram(
 LOOP_BLOCKED = Counter(
     "onedoor_loop_blocked_total", "Times that something kept the event loop for a second or more.", registry=REGISTRY
 )
+ROOMS_LEFT = Counter(
+    "onedoor_rooms_left_total",
+    "Times that a department's own code hung and its channel was opened anew in another thread.",
+    ["system"],
+    registry=REGISTRY,
+)
 OVERDUE_SHEETS = Gauge(
     "onedoor_overdue_sheets", "Task sheets that should have been confirmed by now.", ["system"], registry=REGISTRY
 )

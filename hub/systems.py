@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -34,6 +35,7 @@ from contracts.plugin import (
 from contracts.records import Fields, record
 from contracts.situation import ChannelStatus, Situation
 from hub.city import SystemFacts
+from hub.rooms import housed
 
 log = structlog.get_logger("onedoor.systems")
 MISTAKES = (Exception, SystemExit)
@@ -269,7 +271,10 @@ async def open_systems(
                 opened.why = f"no address: add [systems.{system.name}.{channel.situation}] to the settings"
                 continue
             try:
-                opened.gateway = await stack.enter_async_context(channel.open(place or {}, world))
+                open_ = partial(channel.open, place or {}, world)
+                # A virtual city has one thread, whoever wrote the code.
+                apart = channel.own_loop and isinstance(runtime, Dividing)
+                opened.gateway = await stack.enter_async_context(housed(system.name, open_) if apart else open_())
             except ValidationError as error:
                 wrong: list[Any] = [".".join(map(str, problem["loc"])) for problem in error.errors()]
                 opened.why = f"wrong settings for {channel.situation}: {', '.join(wrong)}"

@@ -110,6 +110,7 @@ def scripted_channel(
     resend_is_safe: bool = True,
     status: ChannelStatus = ChannelStatus.SENDING,
     auto_fallback: AutoFallback | None = None,
+    own_loop: bool = False,
 ) -> Channel:
     """A channel that is already open."""
 
@@ -125,6 +126,7 @@ def scripted_channel(
         status=status,
         limits=limits or Limits(),
         batching=batching,
+        own_loop=own_loop,
     )
     return replace(made, auto_fallback=auto_fallback)
 
