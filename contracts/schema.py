@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import JsonValue, TypeAdapter
 
-from contracts import api, catalogue, envelope, paper_api, site_files
+from contracts import api, envelope, paper_api
 from contracts.openapi import openapi_document
 from contracts.records import adapter
 from contracts.yaml_text import yaml_text
@@ -26,14 +26,6 @@ MESSAGES: tuple[type[Any], ...] = (
     envelope.CaseApplication,
     envelope.CaseEvent,
     envelope.TaskCompletion,
-    catalogue.Item,
-    site_files.SiteFile,
-    site_files.CalendarYear,
-    site_files.CentresFile,
-    site_files.CodesFile,
-    site_files.FieldsFile,
-    site_files.MaterialsFile,
-    site_files.DepartmentFile,
 )
 """What others write and we read."""
 

@@ -11,8 +11,9 @@ from pydantic import JsonValue
 
 from contracts.errors import OnedoorError
 from plugins.scaffold.drafting import Draft, DraftField, DraftOperation
+from plugins.site_keys.composing import write_schemas
 
-_SHARED = ("site.toml", "centres.toml", "codes.toml", "fields.toml", "materials.toml", "calendar")
+_SHARED = ("site.toml", "centres.toml", "codes.toml", "fields.toml", "materials.toml", "calendar", "schemas")
 """What every site has beside its departments; a new site begins with that of the sample city."""
 
 DECIDE = "# DECIDE"
@@ -49,12 +50,14 @@ def codes_taken(site: Path) -> frozenset[str]:
 def write(draft: Draft, site: Path, contract: Path | None) -> Sequence[Path]:
     """Write the department below ``site``; returns the files. Raises FolderRefused where the folder is there already."""
     folder = _fresh(site / draft.name)
-    files = _put(_department(draft, folder, {"site": site.as_posix()}, contract))
+    files = _put(_department(draft, folder, {"site": site.as_posix(), "schemas": "../schemas"}, contract))
     (folder / "README.md").write_text(
         _text("README.md.j2", draft, {"site": site.as_posix(), "folder": folder.as_posix()})
     )
     _copy_bundle(draft, contract, folder)
     _add_lists(draft, site)
+    if not (site / "schemas").exists():
+        write_schemas(site)
     return files
 
 
@@ -62,7 +65,7 @@ def write_package(draft: Draft, folder: Path, contract: Path | None, sample: Pat
     """Write an installable package into ``folder``, with a site to test it in. Raises FolderRefused as ``write`` does."""
     package = f"onedoor_{draft.name}"
     inside, site = _fresh(folder) / package, folder / "tests" / "site"
-    facts = {"package": package}
+    facts = {"package": package, "schemas": "../tests/site/schemas"}
     files = _put(
         {
             **_department(draft, inside, facts, contract),
@@ -106,7 +109,7 @@ def _department(draft: Draft, folder: Path, facts: Mapping[str, object], contrac
     found = {folder / "department.toml": _text("department.toml.j2", draft, more)}
     for one in draft.operations:
         sample = json.dumps(_sample(draft, one), ensure_ascii=False, indent=2)
-        found[folder / "items" / f"{one.item}.toml"] = _text("item.toml.j2", draft, {"o": one})
+        found[folder / "items" / f"{one.item}.toml"] = _text("item.toml.j2", draft, {**more, "o": one})
         found[folder / "samples" / f"{one.item}.json"] = sample + "\n"
     return found
 

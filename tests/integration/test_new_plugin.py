@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ from hub.cli import plugins as plugins_command
 from plugins.scaffold.command import app
 from plugins.scaffold.matching import snake
 from plugins.toml_departments import register_departments, sample_site
+from tests.site_schemas import mistakes_told_by_the_schema
 
 RUN = CliRunner()
 ONEDOOR = Path(sys.executable).with_name("onedoor")
@@ -86,7 +88,9 @@ def refused(site: Path, *arguments: str | Path) -> str:
 
 
 def trials_pass(site: Path, name: str) -> None:
-    """Every sample case of the department is mapped to bytes, and its form refuses none."""
+    """Every sample case of the department is mapped to bytes, its form refuses none, and an editor has no complaint."""
+    for file in (site / name).rglob("*.toml"):
+        assert mistakes_told_by_the_schema(file) == []
     for case in sorted((site / name / "samples").glob("*.json")):
         found = RUN.invoke(plugins_command.app, ["try", name, "--case", str(case), "--site", str(site), "--json"])
         assert found.exit_code == 0, (case.name, found.output, found.exception)
@@ -189,6 +193,13 @@ def test_a_second_department_joins_the_site_under_a_code_of_its_own(tmp_path: Pa
     assert [one.code for one in register_departments(str(tmp_path / "site"))] == ["WAS", "WA"]
 
 
+def test_a_site_that_has_no_schemas_yet_gets_them(tmp_path: Path) -> None:
+    made(tmp_path / "site", "water", "--situation", "api")
+    shutil.rmtree(tmp_path / "site" / "schemas")
+    made(tmp_path / "site", "waste", "--situation", "paper")
+    assert mistakes_told_by_the_schema(tmp_path / "site" / "waste" / "department.toml") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -229,6 +240,8 @@ def test_a_package_installs_and_passes_its_own_tests(tmp_path: Path, kind: str) 
     said = made(tmp_path, "sewage", "--package", *(["--from", wsdl] if kind == "wsdl" else ["--situation", kind]))
     assert "pip install --editable" in said
     folder, installed = tmp_path / "onedoor-sewage", tmp_path / "installed"
+    for file in (folder / "onedoor_sewage").rglob("*.toml"):
+        assert mistakes_told_by_the_schema(file) == []
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     subprocess.run([sys.executable, *install, "--target", str(installed), str(folder)], check=True, capture_output=True)
     environment = {**os.environ, "PYTHONPATH": str(installed)}
