@@ -221,7 +221,7 @@ async def test_a_channel_that_hangs_again_and_again_is_closed_until_one_of_its_t
 async def test_a_channel_that_cannot_be_opened_in_its_room_is_told_as_any_other(tmp_path: Path) -> None:
     @asynccontextmanager
     async def refuses() -> AsyncIterator[Gateway]:
-        if tmp_path:
+        if tmp_path.name:
             sys.exit(2)
         yield Scripted(lambda delivery: GRANTED)
 
