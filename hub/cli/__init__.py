@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import sys
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -34,6 +35,16 @@ GROUP = "onedoor.commands"
 REFUSED = 2
 """Exit code of a command that could not do its work; the reason stands on stderr in one sentence."""
 
+INTERRUPTED = 130
+"""Exit code of a command that a person has broken off (128 and the number of SIGINT)."""
+
+_UsageError: Any = typer.BadParameter.__mro__[1]
+"""What the command line raises when it is not understood; typer gives it no name of its own."""
+
+
+class Misused(OnedoorError):
+    """The command line is not understood; the text says what is wrong and where to read on."""
+
 
 _GROUPS = {
     "cases": cases.app,
@@ -63,12 +74,24 @@ def main() -> None:
 
 
 def command_line(arguments: list[str]) -> None:
-    """Run one command. Raises OnedoorError, SystemExit."""
+    """Run one command. Raises OnedoorError, Misused among them, and SystemExit."""
     root = own_commands()
     named = next((argument for argument in arguments if not argument.startswith("-")), None)
     if named not in root.commands:
         add_foreign(root, named)
-    root.main(arguments, prog_name="onedoor", obj=open_client)
+    try:
+        code = root.main(arguments, prog_name="onedoor", standalone_mode=False, obj=open_client)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(REFUSED)
+        command = error.ctx.command_path if error.ctx else "onedoor"
+        raise Misused(
+            f"{command}: {' '.join(error.format_message().split())} `{command} --help` says what it takes"
+        ) from error
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def own_commands() -> TyperGroup:

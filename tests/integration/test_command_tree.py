@@ -37,6 +37,32 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, out, err
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["cases", "show"], "onedoor cases show: Missing argument"),
+        (["cases", "--bogus"], "onedoor cases: No such option: --bogus"),
+        (["caes"], "onedoor: No such command 'caes'"),
+        (["cases", "list", "--limit", "many"], "onedoor cases list: Invalid value for '--limit'"),
+        (["simulate", "day", "--cases", "x"], "onedoor simulate day: Invalid value for '--cases'"),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_told_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], typed: list[str], said: str
+) -> None:
+    code, out, err = run(capsys, *typed)
+    assert (code, out) == (2, "")
+    assert err.startswith(said)
+    assert len(err.splitlines()) == 1
+    assert "--help` says what it takes" in err
+
+
+def test_a_group_without_a_command_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "cases")
+    assert code == 2
+    assert "lookup" in out + err
+
+
 def test_the_commands_that_a_hub_needs_are_there() -> None:
     groups = {name.split()[1] for name in NAMES}
     wanted = {"serve", "init", "check", "migrate", "backup", "restore"}

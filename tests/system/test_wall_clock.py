@@ -99,6 +99,30 @@ async def test_a13_a_clock_that_is_set_loses_no_retry_and_starts_no_storm(faketi
         assert await asyncio.to_thread(journal_verdict, folder) == 0
 
 
+@pytest.mark.timeout(240)
+async def test_a13_a_clock_that_is_slewed_is_no_jump_and_no_retry_is_lost_or_early(faketime: Path) -> None:
+    """As NTP corrects a clock, only a hundred times faster: a twentieth of a second each second, forwards and then back."""
+    department = Failing()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", department.answer)
+    with short_folder() as folder:
+        make_secrets(folder)
+        clock = folder / "clock"
+        usual = (THURSDAY - datetime.now(UTC)).total_seconds()
+        clock.write_text(f"{usual:+.3f}")
+        async with TestServer(app) as server:
+            settings = f"breaker_seconds = 0.5\n[retry]\nfirst_seconds = 1\ncap_seconds = 2\n[systems.DA-archive.api]\nurl = {str(server.make_url('')).rstrip('/')!r}\n"
+            async with served(folder, settings=settings, environment=environment(faketime, clock)) as hub:
+                trace = await tried_once(hub, department)
+                for step in (*range(1, 61), *range(59, -1, -1)):
+                    clock.write_text(f"{usual + step * 0.005:+.3f}")
+                    await asyncio.sleep(0.1)
+                assert len(department.tried[trace]) >= 4
+                assert await hub.metric("onedoor_clock_jumps_total") == 0
+        assert department.most_in_a_second() < STORM
+        assert await asyncio.to_thread(journal_verdict, folder) == 0
+
+
 def journal_verdict(folder: Path) -> int:
     """The exit code of the journal's own verification."""
     onedoor = serve_command(folder)[0]
