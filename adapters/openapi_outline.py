@@ -5,12 +5,13 @@ References are followed within the document only; nothing is fetched.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from adapters.contract_dialect import reference_of, result_of
 from adapters.contract_outline import Outline, OutlineField, OutlineOperation, OutlineRefused
 from contracts.catalogue import FieldType
 
@@ -26,6 +27,24 @@ _TYPES: Mapping[tuple[str, str], FieldType] = {
 
 def outline(file: Path) -> Outline:
     """Operations of POST, PUT and PATCH. Raises OutlineRefused."""
+    read = read_document(file)
+    operations = tuple(read.operations())
+    root = read.root
+    info = root.get("info") or {}
+    facts = {"auth": _auth(root)}
+    if enquire_path := read.enquire_path(operations):
+        facts["enquire_path"] = enquire_path
+    return Outline(
+        protocol="rest",
+        title=str(info.get("title") or file.stem),
+        base_path=_base_path(root),
+        operations=operations,
+        facts=facts,
+    )
+
+
+def read_document(file: Path) -> "Document":
+    """The document itself. Raises OutlineRefused."""
     text = file.read_text(encoding="utf-8-sig")
     try:
         document = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
@@ -33,16 +52,7 @@ def outline(file: Path) -> Outline:
         raise OutlineRefused(f"{file.name} is neither JSON nor YAML that can be read") from error
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise OutlineRefused(f"{file.name} is no OpenAPI document: it has no paths")
-    read = _Document(file.name, document)
-    operations = tuple(read.operations())
-    info = document.get("info") or {}
-    return Outline(
-        protocol="rest",
-        title=str(info.get("title") or file.stem),
-        base_path=_base_path(document),
-        operations=operations,
-        facts={"auth": _auth(document)},
-    )
+    return Document(file.name, document)
 
 
 def _base_path(document: Mapping[str, Any]) -> str:
@@ -66,16 +76,19 @@ def _auth(document: Mapping[str, Any]) -> str:
     return "none"
 
 
-class _Document:
+class Document:
+    """An OpenAPI document whose references are followed. ``root``: as it was read."""
+
     def __init__(self, name: str, root: Mapping[str, Any]) -> None:
         self._name = name
-        self._root = root
+        self.root = root
 
     def operations(self) -> Iterator[OutlineOperation]:
-        for path, item in self._root["paths"].items():
+        """Those that take a JSON object."""
+        for path, item in self.root["paths"].items():
             for method in _METHODS:
-                declared = self._followed((item or {}).get(method))
-                body = self._json(self._followed(declared.get("requestBody"))) or self._body_of_2(declared)
+                declared = self.followed((item or {}).get(method))
+                body = self._json(self.followed(declared.get("requestBody"))) or self._body_of_2(declared)
                 if body:
                     yield OutlineOperation(
                         name=str(declared.get("operationId") or path.strip("/").replace("/", "_") or method),
@@ -83,33 +96,48 @@ class _Document:
                         method=method.upper(),
                         path=str(path),
                         request=tuple(self._fields(body)),
-                        reply=tuple(self._fields(self._answer(declared))),
+                        reply=tuple(self._fields(self.answer(declared)[1])),
                         later="202" in (declared.get("responses") or {}),
                     )
 
-    def _answer(self, declared: Mapping[str, Any]) -> Mapping[str, Any]:
-        responses = declared.get("responses") or {}
+    def declared(self, path: str, method: str) -> Mapping[str, Any]:
+        """What the document says of an operation; empty where it says nothing. ``method``: GET, POST .."""
+        return self.followed(self.followed(self.root["paths"].get(path)).get(method.lower()))
+
+    def answer(self, declared: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+        """Status and schema of an operation's good answer; an empty schema where it declares none."""
+        responses = {str(status): found for status, found in (declared.get("responses") or {}).items()}
         for status in ("200", "201", "202", "default"):
-            found = self._followed(responses.get(status))
-            schema = self._json(found) or self._followed(found.get("schema"))
+            found = self.followed(responses.get(status))
+            schema = self._json(found) or self.followed(found.get("schema"))
             if schema:
-                return schema
-        return {}
+                return int(status) if status.isdigit() else 200, schema
+        return next((int(status) for status in ("200", "201", "202", "204") if status in responses), 200), {}
+
+    def enquire_path(self, operations: Sequence[OutlineOperation]) -> str:
+        """Where one delivery can be asked after: a GET whose last segment is the delivery id, and whose answer says how it went; or blank."""
+        reference = next(filter(None, (reference_of(one.request, one.reply) for one in operations)), None)
+        for path in self.root["paths"]:
+            found = re.fullmatch(r"(/[^{}]*)\{[^{}]+\}", str(path))
+            told = tuple(self._fields(self.answer(self.declared(str(path), "GET"))[1])) if found else ()
+            if found and reference and result_of(told) and reference[1] in {one.name for one in told}:
+                return f"{found[1]}{{delivery_id}}"
+        return ""
 
     def _body_of_2(self, declared: Mapping[str, Any]) -> Mapping[str, Any]:
         for parameter in declared.get("parameters") or ():
-            found = self._followed(parameter)
+            found = self.followed(parameter)
             if found.get("in") == "body":
-                return self._followed(found.get("schema"))
+                return self.followed(found.get("schema"))
         return {}
 
     def _json(self, holder: Mapping[str, Any]) -> Mapping[str, Any]:
         for media, content in (holder.get("content") or {}).items():
             if "json" in media:
-                return self._followed((content or {}).get("schema"))
+                return self.followed((content or {}).get("schema"))
         return {}
 
-    def _followed(self, found: Any, depth: int = 0) -> Mapping[str, Any]:
+    def followed(self, found: Any, depth: int = 0) -> Mapping[str, Any]:
         """The object itself, behind any references. Raises OutlineRefused for one that leads out of the document."""
         if not isinstance(found, dict):
             return {}
@@ -118,20 +146,20 @@ class _Document:
             return found
         if not isinstance(reference, str) or not reference.startswith("#/") or depth > _DEEPEST:
             raise OutlineRefused(f"{self._name} refers to {reference}: put that into the document itself")
-        place: Any = self._root
+        place: Any = self.root
         for part in reference[2:].split("/"):
             place = place.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(place, dict) else None
-        return self._followed(place, depth + 1)
+        return self.followed(place, depth + 1)
 
     def _fields(self, schema: Mapping[str, Any], depth: int = 0) -> Iterator[OutlineField]:
         """The properties of an object, those of ``allOf`` included."""
         if depth > _DEEPEST:
             return
         for part in schema.get("allOf") or ():
-            yield from self._fields(self._followed(part), depth + 1)
+            yield from self._fields(self.followed(part), depth + 1)
         required = schema.get("required") or ()
         for name, declared in (schema.get("properties") or {}).items():
-            yield self._field(str(name), self._followed(declared), name in required, depth)
+            yield self._field(str(name), self.followed(declared), name in required, depth)
 
     def _field(self, name: str, declared: Mapping[str, Any], required: bool, depth: int) -> OutlineField:
         kind, codes, columns = self._type(declared, depth)
@@ -149,13 +177,17 @@ class _Document:
     def _type(
         self, declared: Mapping[str, Any], depth: int
     ) -> tuple[FieldType, tuple[str, ...], tuple[OutlineField, ...]]:
+        choices = [self.followed(one) for one in declared.get("oneOf") or declared.get("anyOf") or ()]
+        chosen = next((one for one in choices if one.get("type") != "null"), None)
+        if chosen is not None and "type" not in declared:
+            return self._type(chosen, depth)
         named = declared.get("type")
         kinds = [one for one in (named if isinstance(named, list) else [named]) if one != "null"]
         kind = str(kinds[0]) if kinds and kinds[0] else "string"
         if declared.get("enum"):
             return "code", tuple(str(one) for one in declared["enum"] if one is not None), ()
         if kind == "array":
-            items = self._followed(declared.get("items"))
+            items = self.followed(declared.get("items"))
             columns = tuple(self._fields(items, depth + 1))
             return ("table", (), columns) if columns else ("codes", (), ())
         if kind == "object" or "properties" in declared:

@@ -34,6 +34,11 @@ class Port:
         """The operations."""
         return frozenset(self._operations)
 
+    def answers(self, operation: str) -> bool:
+        """Whether an operation has an answer at all."""
+        one = self._operations[operation]
+        return getattr(one.input, "body", None) is not None and getattr(one.output, "body", None) is not None
+
     def operation_of(self, request: Element) -> str | None:
         """Whose request that child of a Body is; None: nobody's."""
         return next((name for name, one in self._operations.items() if one.input.body.qname == request.tag), None)

@@ -1,5 +1,6 @@
 """A WSDL as a new plugin needs it: the port whose version and style we speak, and the elements of its messages."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,7 @@ _TYPES: Mapping[str, FieldType] = {
 
 def outline(file: Path) -> Outline:
     """Every operation of the first port that fits, SOAP 1.2 before 1.1 and literal before encoded. Raises OutlineRefused."""
-    bundle = Bundle(path=file.resolve())
-    table, port = _port(bundle)
+    bundle, table, port = read_service(file)
     operations = tuple(
         OutlineOperation(
             name=name,
@@ -40,9 +40,18 @@ def outline(file: Path) -> Outline:
             reply=tuple(_fields(port.elements(name, reply=True))),
         )
         for name in sorted(port.names)
+        if port.answers(name)
     )
     facts = {"soap_version": table.soap_version, "style": table.style}
     return Outline(protocol="soap", title=file.stem, base_path=_address(bundle), operations=operations, facts=facts)
+
+
+def read_service(file: Path) -> tuple[Bundle, SoapTable, Port]:
+    """The WSDL with the port that fits. Raises OutlineRefused."""
+    bundle = Bundle(path=file.resolve())
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.wsdl", bundle.path.name):
+        raise OutlineRefused(f"{bundle.path.name}: give it a name of letters, digits, _ and - that ends in .wsdl")
+    return bundle, *_port(bundle)
 
 
 def _port(bundle: Bundle) -> tuple[SoapTable, Port]:

@@ -13,11 +13,14 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from contracts.errors import OnedoorError
-from contracts.site import Site, load_site
+from contracts.site import Site
 from contracts.situation import ChannelStatus, Situation
 from simulators.day.command import day
 from simulators.faults import Fault
+from simulators.from_contract import contract_city
+from simulators.how_to_reach import how_to_reach
 from simulators.sample import sample_site
+from simulators.site_folders import site_with_packages
 from simulators.world import Plan, World, world
 
 
@@ -55,6 +58,13 @@ def simulate(
         list[str] | None, typer.Argument(help="Departments or systems by their codes and keys; none: all.")
     ] = None,
     site: Annotated[Path | None, typer.Option(help="The site folder of another city.")] = None,
+    contract: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="A department made of its contract file alone: .wsdl, OpenAPI (.json, .yaml) or record layout (.csv); repeat. Names are then theirs.",
+        ),
+    ] = None,
     folder: Annotated[Path, typer.Option(help="For ledgers, exchanged files and secrets.")] = Path("simulate-data"),
     port: Annotated[int, typer.Option(help="Port of the first system, the next one above; 0: free ones.")] = 0,
     hub: Annotated[str, typer.Option(help="Where departments call back.")] = "http://127.0.0.1:8080",
@@ -69,15 +79,18 @@ def simulate(
     # Connections break here on purpose; paramiko would tell of each on the screen.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     place = (site or sample_site()).resolve()
-    found = load_site(place)
+    made = contract_city(contract, names or ()) if contract else None
+    found = made.site if made else site_with_packages(place)
     dial = dialled(fault or ())
     plan = Plan(
         folder=folder.resolve(),
         site=place,
+        city=found,
+        contracts=made.answers if made else {},
         start=datetime.now(UTC),
         speed=1.0,
         seed=seed,
-        systems=chosen(found, names or ()),
+        systems=None if made else chosen(found, names or ()),
         system_ports=port,
         faults={situation: _possible(dial, kinds) for situation, kinds in _BY_NATURE.items()},
         reply_delay_seconds=delay,
@@ -140,6 +153,8 @@ def _tell(city: World, console: Console) -> None:
         for situation, place in places.items():
             where = place.get("url") or f"sftp://{place['host']}:{place['port']}, its folder is {city.sftp[key].root}"
             console.print(f"{key:<16} {situation:<10} {where}", soft_wrap=True)
+        for line in how_to_reach(city, key) if city.plan.contracts else ():
+            console.print(f"  {line}", soft_wrap=True, markup=False)
     for key in _on_paper(city.site, city.plan.systems):
         console.print(f"{key:<16} paper      nothing runs for it here", soft_wrap=True)
     console.print(f"Ledgers: {city.folder / 'ledgers'}", soft_wrap=True)

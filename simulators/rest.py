@@ -13,6 +13,7 @@ is asked). What it receives, does and answers is in its ledger before anybody he
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from contracts.catalogue import Answers, CodeList, Operation, ResultKind
 from contracts.site import SystemFile
 from contracts.situation import Situation
 from simulators.callbacks import Caller
+from simulators.contract_answers import ContractAnswers
 from simulators.doorkeeper import Doorkeeper
 from simulators.faults import Fault, FaultDial
 from simulators.ledger import Ledger
@@ -69,12 +71,17 @@ class RestDepartment:
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._messages = _routes(system, table)
+        self._templates = [
+            (method, re.compile(re.sub(r"\\{[^/]*?\\}", "[^/]+", re.escape(path))), found)
+            for (method, path), found in self._messages.items()
+            if "{" in path
+        ]
         self._enquiries = table.base_path + table.enquire_path.split("{")[0] if table.enquire_path else None
         self._list = table.base_path + table.poll.path if table.poll and table.poll.path else None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request."""
-        found = self._messages.get((request.method, request.path))
+        found = self._messages.get((request.method, request.path)) or self._below(request)
         fault = None
         if found is not None:
             self.calls += 1
@@ -91,6 +98,13 @@ class RestDepartment:
         if found is not None:
             return await self._receive(request, *found, body, fault)
         return await self._asked(request)
+
+    def _below(self, request: web.BaseRequest) -> tuple[Operation, RestWire] | None:
+        """An operation whose path has places for values."""
+        for method, path, found in self._templates:
+            if method == request.method and path.fullmatch(request.path):
+                return found
+        return None
 
     async def _asked(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "GET" and self._enquiries and request.path.startswith(self._enquiries):
@@ -132,7 +146,9 @@ class RestDepartment:
         if fault is Fault.ERROR_AFTER_EFFECT_500:
             return _json({"error": "something failed"}, 500)
         await self._desk.replied(held, "lost" if fault is Fault.LOST_REPLY else "")
-        return _cut(request) if fault is Fault.LOST_REPLY else _answer(held.answer)
+        contract = self._habits.contract
+        status = contract.statuses.get(held.operation.key, 200) if contract else 200
+        return _cut(request) if fault is Fault.LOST_REPLY else _answer(held.answer, status)
 
     def _reference(self, request: web.BaseRequest, message: Mapping[str, JsonValue] | None) -> str:
         reference = self._table.reference
@@ -141,7 +157,8 @@ class RestDepartment:
             return hashlib.sha256(f"{self._system.key}/{self.calls}".encode()).hexdigest()
         if reference.place == "header":
             return request.headers.get(reference.name, "")
-        return str((message or {}).get(reference.name, ""))
+        told = str((message or {}).get(reference.name, ""))
+        return told if told or self._habits.contract is None else hashlib.sha256(str(self.calls).encode()).hexdigest()
 
     def _rejection(self, operation: Operation, delivery_id: str) -> dict[str, JsonValue]:
         codes = operation.result_codes[Situation.API].items()
@@ -284,6 +301,7 @@ async def rest_department(
     now: Callable[[], datetime] = _utc_now,
     shares: Mapping[ResultKind, float] = SHARES,
     code_lists: Mapping[str, CodeList] | None = None,
+    contract: ContractAnswers | None = None,
 ) -> AsyncIterator[RestDepartment]:
     """The department behind the system's REST channel, serving until the block ends.
 
@@ -300,6 +318,7 @@ async def rest_department(
         slow_seconds=slow_seconds,
         resend_is_safe=declared is not None and declared.resend_is_safe,
         now=now,
+        contract=contract,
     )
     department = rest_desk(system, habits, secret=secret, ledger=ledger, dial=dial, hub_url=hub_url)
     async with department.serving(host, port):

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from contracts.catalogue import Answers, CodeList, Operation, ResultKind
 from contracts.site import SystemFile
 from contracts.situation import Situation
+from simulators.contract_answers import ContractAnswers
 from simulators.ledger import Ledger
 from simulators.plausible import decide
 
@@ -35,7 +36,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """How a department works: ``seed`` of its decisions, ``shares`` of refusals and returns, seconds until a later answer."""
+    """How a department works: ``seed`` of its decisions, ``shares`` of refusals and returns, seconds until a later answer.
+
+    ``contract``: what answers must look like where the department is made of its contract file alone; a message without a delivery
+    id is then a new one.
+    """
 
     seed: int
     shares: Mapping[ResultKind, float]
@@ -44,6 +49,7 @@ class Habits:
     slow_seconds: float
     resend_is_safe: bool
     now: Callable[[], datetime]
+    contract: ContractAnswers | None = None
 
 
 NO_EFFECT = frozenset({ResultKind.TEMPORARY, ResultKind.PERMANENT})
@@ -111,7 +117,14 @@ class Desk:
             "happened_at": self._habits.now().isoformat(),
             self._system.result_field: verdict.code,
         }
-        return orjson.dumps(answer), verdict.kind
+        return orjson.dumps(self.shaped(operation, answer, delivery_id)), verdict.kind
+
+    def shaped(
+        self, operation: Operation, answer: Mapping[str, JsonValue], delivery_id: str
+    ) -> Mapping[str, JsonValue]:
+        """The answer as the contract file has it, where there is nothing else to go by."""
+        contract = self._habits.contract
+        return contract.shaped(operation.key, answer, delivery_id) if contract else answer
 
     def held(self, delivery_id: str) -> Held | None:
         """What is held under that id."""

@@ -20,18 +20,21 @@ from pathlib import Path
 
 import orjson
 from aiohttp import web
+from lxml import etree
 from pydantic import JsonValue
 
+from adapters.contract_dialect import snake
 from adapters.soap_argument import xml_result
 from adapters.soap_port import Port
 from adapters.soap_table import SoapTable, SoapWire, StringCutByBytes, XmlInString, XmlResult
-from adapters.soap_wsdl import bundle_of, read_port
+from adapters.soap_wsdl import Bundle, WsdlError, bundle_of, read_port
 from adapters.soap_xml import grown, written
 from adapters.text_encodings import CODECS
 from contracts.catalogue import Answers, CodeList, Operation, ResultKind
 from contracts.errors import OutcomeUnknownError, PermanentError
 from contracts.site import SystemFile
 from contracts.situation import Situation
+from simulators.contract_answers import ContractAnswers
 from simulators.faults import Fault, FaultDial
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES
@@ -52,7 +55,7 @@ class SoapDepartment:
         system: SystemFile,
         table: SoapTable,
         port: Port,
-        wsdl: bytes,
+        bundle: Bundle,
         habits: Habits,
         *,
         secret: Callable[[str], str],
@@ -64,7 +67,8 @@ class SoapDepartment:
         self._system = system
         self._table = table
         self._port = port
-        self._wsdl = wsdl
+        self._bundle = bundle
+        self._wsdl = bundle.load(str(bundle.path))
         self._habits = habits
         self._dial = dial
         self._door = SoapDoor(table, secret)
@@ -77,10 +81,10 @@ class SoapDepartment:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request."""
-        if request.path != self._table.base_path:
-            return web.Response(status=404, text="no such service")
         if request.method == "GET":
-            return web.Response(body=self._wsdl, content_type="text/xml")
+            return self._published(request.path)
+        if request.path != (self._table.base_path or "/"):
+            return web.Response(status=404, text="no such service")
         body = await request.read()
         call: Call | None = None
         try:
@@ -95,6 +99,22 @@ class SoapDepartment:
             return self._fault(call, error.code, str(error))
         except (OutcomeUnknownError, PermanentError) as error:
             return self._fault(call, "Client", error.code)
+
+    def _published(self, path: str) -> web.Response:
+        """The WSDL, saying where it is served here, and the schemas that it refers to."""
+        if path == (self._table.base_path or "/"):
+            root = etree.fromstring(self._wsdl, etree.XMLParser(resolve_entities=False, no_network=True))
+            for address in root.iter("{*}address"):
+                address.set("location", self.url + self._table.base_path)
+            return web.Response(
+                body=etree.tostring(root, xml_declaration=True, encoding="UTF-8"), content_type="text/xml"
+            )
+        below = path.removeprefix(self._table.base_path.rpartition("/")[0] + "/")
+        try:
+            content = self._bundle.load(str(self._bundle.path.parent / below)) if below.endswith(".xsd") else None
+        except WsdlError:
+            content = None
+        return web.Response(body=content, content_type="text/xml") if content else web.Response(status=404)
 
     async def _called(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         name = self._port.operation_of(call.request)
@@ -176,6 +196,8 @@ class SoapDepartment:
             told = call.message_id.removeprefix("urn:uuid:")
             return told or hashlib.sha256(f"{self._system.key}/{self.calls}".encode()).hexdigest()
         delivery_id = str(fields.get(self._table.reference.name) or "")
+        if not delivery_id and self._habits.contract is not None:
+            return hashlib.sha256(str(self.calls).encode()).hexdigest()
         if not delivery_id:
             raise Misunderstood("Client", "the reference is missing")
         return delivery_id
@@ -228,6 +250,9 @@ class SoapDepartment:
                 fields = {form.result: written(grown("RESPONSE", dict(fields)), form.inner_declaration)}
             case StringCutByBytes(result=XmlResult() as result):
                 fields = {result.name: written(grown("RESPONSE", dict(fields)), result.inner_declaration)}
+        if self._habits.contract is not None:
+            # A rejection, and an answer to an enquiry, must hold what the WSDL wants too.
+            fields = self._habits.contract.shaped(snake(name), fields, call.digest, keep=True)
         content = write_answer(self._table, call.message_id, lambda body: self._port.reply(name, fields, body))
         return self._response(content, 200)
 
@@ -277,9 +302,8 @@ def soap_desk(
         raise ValueError(f"{system.key} has no SOAP channel")
     table = SoapTable.model_validate(dict(declared.soap or {}))
     bundle = bundle_of(folder, table.wsdl)
-    wsdl = bundle.load(str(bundle.path))
     return SoapDepartment(
-        system, table, read_port(bundle, table), wsdl, habits, secret=secret, ledger=ledger, dial=dial
+        system, table, read_port(bundle, table), bundle, habits, secret=secret, ledger=ledger, dial=dial
     )
 
 
@@ -299,6 +323,7 @@ async def soap_department(
     now: Callable[[], datetime] = _utc_now,
     shares: Mapping[ResultKind, float] = SHARES,
     code_lists: Mapping[str, CodeList] | None = None,
+    contract: ContractAnswers | None = None,
 ) -> AsyncIterator[SoapDepartment]:
     """The department behind the system's SOAP channel, serving until the block ends.
 
@@ -315,6 +340,7 @@ async def soap_department(
         slow_seconds=slow_seconds,
         resend_is_safe=declared is not None and declared.resend_is_safe,
         now=now,
+        contract=contract,
     )
     department = await asyncio.to_thread(
         partial(soap_desk, system, habits, folder=folder, secret=secret, ledger=ledger, dial=dial)

@@ -28,9 +28,10 @@ from typing import Any, TypedDict
 import aiohttp
 
 from contracts.catalogue import CodeList, ResultKind
-from contracts.site import Site, SystemFile, load_site
+from contracts.site import Site, SystemFile
 from contracts.situation import ChannelStatus, Situation
 from simulators import centre_staff, clerk
+from simulators.contract_answers import ContractAnswers
 from simulators.faults import Fault, FaultDial
 from simulators.file_department import file_drop_table
 from simulators.hub_process import HubProcess, serve_command
@@ -41,6 +42,7 @@ from simulators.rest import RestDepartment, rest_department
 from simulators.senders import Sender
 from simulators.settings_text import toml_lines
 from simulators.sftp import SftpDepartment, sftp_department
+from simulators.site_folders import site_with_packages
 from simulators.soap import soap_department
 
 MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -69,13 +71,16 @@ class Plan:
     """What kind of city. ``faults``: probabilities by situation; ``due_faults``: those that must come once at least, shared out
     over its systems; ``settings``: more keys of the hub's settings file.
 
-    ``systems``: those whose departments work, None: all; ``system_ports``: the first of them listens there, the next one above,
+    ``city``: the site as somebody else has loaded it; ``contracts``: by system, what answers must look like where nothing but a contract file
+    describes it. ``systems``: those whose departments work, None: all; ``system_ports``: the first of them listens there, the next one above,
     0: on free ports. ``command``: how the hub is started, None: the installed ``onedoor serve``. Seconds are real ones; ``folder`` should have
     a short path, since a socket lies in it.
     """
 
     folder: Path
     site: Path
+    city: Site | None = None
+    contracts: Mapping[str, ContractAnswers] = field(default_factory=dict)
     start: datetime = MONDAY_MORNING
     speed: float = 600.0
     seed: int = 1
@@ -154,7 +159,7 @@ class World:
         """A settings file with which a hub, or a trial of a plugin, reaches these departments. Returns its path."""
         values = {
             "data": str(self.folder / "data"),
-            "site": str(self.plan.site),
+            **({} if self.plan.contracts else {"site": str(self.plan.site)}),
             "secrets": str(self.folder / "keys" / "secrets"),
             "systems": self.open,
         }
@@ -292,7 +297,7 @@ async def world(plan: Plan) -> AsyncIterator[World]:
     """The city, its departments open, its hub not yet started; at the end everybody goes home and the hub is stopped."""
     for name in ("data", "senders", "ledgers", "sheets", "files", "logs", "keys/secrets"):
         (plan.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-    site = await asyncio.to_thread(load_site, plan.site)
+    site = await asyncio.to_thread(site_with_packages, plan.site) if plan.city is None else plan.city
     url = f"http://127.0.0.1:{plan.port or _free_port()}"
     command = plan.command or serve_command(plan.folder / "onedoor.toml")
     hub = HubProcess(command, url, plan.folder / "logs" / "hub.log")
@@ -326,7 +331,11 @@ async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
         "code_lists": city.site.code_lists,
         "now": city.clock.now,
     }
-    delays: _Delays = {"reply_delay_seconds": plan.reply_delay_seconds, "slow_seconds": plan.slow_seconds}
+    delays: _Delays = {
+        "reply_delay_seconds": plan.reply_delay_seconds,
+        "slow_seconds": plan.slow_seconds,
+        "contract": plan.contracts.get(system.key),
+    }
     if sending.situation is Situation.FILE_DROP:
         exchange = stack.enter_context(
             sftp_department(
@@ -368,6 +377,7 @@ class _Delays(TypedDict):
 
     reply_delay_seconds: float
     slow_seconds: float
+    contract: ContractAnswers | None
 
 
 def _department_folder(site: Site, system: SystemFile) -> Path:

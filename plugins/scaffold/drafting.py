@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from adapters.contract_dialect import DialectCode, dialect_of, short_code, snake
 from adapters.contract_outline import Outline, OutlineField, OutlineOperation
 from contracts.catalogue import FieldType
 from contracts.errors import OnedoorError
 from contracts.records import record
 from contracts.site_files import PROTOCOLS
 from contracts.situation import Situation
-from plugins.scaffold.matching import meaning_of, reference_of, result_of, snake, source_of
+from plugins.scaffold.matching import source_of
 
 
 class DraftRefused(OnedoorError):
@@ -31,17 +32,6 @@ class DraftField:
     width_bytes: int | None = None
     code_list: str | None = None
     columns: Sequence["DraftField"] = ()
-
-
-@record
-class DraftCode:
-    """A result code. ``decide``: its meaning is a guess."""
-
-    code: str
-    outcome: str
-    name_zh: str
-    name_en: str
-    decide: bool = False
 
 
 @record
@@ -79,7 +69,7 @@ class Draft:
     base_path: str
     result_field: str
     reference: tuple[str, str] | None
-    codes: Sequence[DraftCode]
+    codes: Sequence[DialectCode]
     operations: Sequence[DraftOperation]
     lists: Mapping[str, Sequence[str]]
     facts: Mapping[str, str]
@@ -107,33 +97,6 @@ _FIRST = OutlineOperation(
 )
 """What every department can begin with: who applies; answered by a number and a reason."""
 
-_CODES: Mapping[str, Sequence[DraftCode]] = {
-    "paper": (
-        DraftCode(code="A", outcome="completed.granted", name_zh="同意", name_en="agreed"),
-        DraftCode(code="B", outcome="completed.refused", name_zh="不同意", name_en="not agreed"),
-        DraftCode(code="C", outcome="returned", name_zh="补正", name_en="papers missing"),
-        DraftCode(code="D", outcome="returned", name_zh="退回", name_en="returned"),
-        DraftCode(
-            code="E", outcome="temporary", name_zh="交办单遗失或污损,补打", name_en="sheet lost or spoilt, print again"
-        ),
-        DraftCode(code="F", outcome="permanent", name_zh="不属本部门", name_en="not this department"),
-    ),
-    "file_drop": (
-        DraftCode(code="00", outcome="completed.granted", name_zh="核准", name_en="approved"),
-        DraftCode(code="10", outcome="completed.refused", name_zh="不予核准", name_en="refused"),
-        DraftCode(code="20", outcome="returned", name_zh="退回补材料", name_en="returned for papers"),
-        DraftCode(code="01", outcome="permanent", name_zh="格式错误", name_en="format error"),
-        DraftCode(code="99", outcome="temporary", name_zh="其他,可重报", name_en="other, may be sent again"),
-    ),
-    "api": (
-        DraftCode(code="GRANTED", outcome="completed.granted", name_zh="准予", name_en="granted"),
-        DraftCode(code="REFUSED", outcome="completed.refused", name_zh="不予", name_en="refused"),
-        DraftCode(code="RETURNED", outcome="returned", name_zh="退回补材料", name_en="returned for papers"),
-        DraftCode(code="BUSY", outcome="temporary", name_zh="系统繁忙", name_en="busy"),
-        DraftCode(code="INVALID", outcome="permanent", name_zh="数据有误", name_en="invalid data"),
-    ),
-}
-
 
 def draft(
     name: str, situation: Situation, outline: Outline | None, taken: frozenset[str], *, own_lists: bool = True
@@ -146,19 +109,13 @@ def draft(
         raise DraftRefused(
             f"{name}: a name is a folder and a Python word: small letters, digits and _, such as water_supply"
         )
-    code = _code(name, taken)
+    code = short_code(name, taken)
     protocol = _protocol(situation, outline)
     outlined = outline.operations if outline else (_FIRST,)
     lists: dict[str, Sequence[str]] = {}
-    result = next(filter(None, (result_of(one.reply) for one in outlined)), None)
-    reference = next(filter(None, (reference_of(one.request, one.reply) for one in outlined)), None)
     outlined = outlined if own_lists else [replace(one, request=[_as_text(f) for f in one.request]) for one in outlined]
-    aside = {result.name if result else "", *(reference or ())}
-    enquiry = next(
-        (one.name for one in outlined if reference and [f.name for f in one.request] == [reference[0]]), None
-    )
-    usable = [one for one in outlined if one.name != enquiry and _carries(one, reference, result)]
-    if not usable or (outline is not None and protocol != "paper" and result is None):
+    speech = dialect_of(outlined, situation)
+    if not speech.operations or (outline is not None and protocol != "paper" and speech.result is None):
         raise DraftRefused(
             "no field of its answers says how it went, so none could be believed: name one result_code in the contract"
             " file; where one text travels inside another, begin without --from and see the page on SOAP"
@@ -170,14 +127,15 @@ def draft(
         situation=situation,
         protocol=protocol,
         base_path=outline.base_path if outline else f"/{name}",
-        result_field=result.name if result else ("JGDM" if protocol in ("soap", "file_drop") else "result_code"),
-        reference=reference,
-        codes=_codes(situation, result),
+        result_field=speech.result_field,
+        reference=speech.reference,
+        codes=speech.codes,
         operations=tuple(
-            _operation(one, number, code, situation, aside, lists, name) for number, one in enumerate(usable, 1)
+            _operation(one, number, code, situation, speech.aside, lists, name)
+            for number, one in enumerate(speech.operations, 1)
         ),
-        enquiry=enquiry,
-        left_out=tuple(one.name for one in outlined if one not in usable and one.name != enquiry),
+        enquiry=speech.enquiry,
+        left_out=tuple(one.name for one in speech.left_out),
         lists=lists,
         facts={key: str(value) for key, value in (outline.facts if outline else {}).items()},
     )
@@ -185,15 +143,6 @@ def draft(
 
 def _as_text(field: OutlineField) -> OutlineField:
     return replace(field, type="string" if field.type == "code" else field.type, codes=())
-
-
-def _carries(operation: OutlineOperation, reference: tuple[str, str] | None, result: OutlineField | None) -> bool:
-    """Whether an operation has the fields that the others prove themselves with."""
-    told = {one.name for one in operation.reply}
-    has_result = result is None or result.name in told
-    return has_result and (
-        reference is None or ({one.name for one in operation.request} >= {reference[0]} and reference[1] in told)
-    )
 
 
 def _protocol(situation: Situation, outline: Outline | None) -> str:
@@ -205,42 +154,17 @@ def _protocol(situation: Situation, outline: Outline | None) -> str:
     return outline.protocol
 
 
-def _code(name: str, taken: frozenset[str]) -> str:
-    """Two or three capitals of the name that no other department has."""
-    letters = name.replace("_", "").upper()
-    for code in (
-        letters[:2],
-        letters[:3],
-        letters[0] + letters[-1],
-        letters[:4],
-        *(f"{letters[0]}{n}" for n in range(1, 100)),
-    ):
-        if code not in taken:
-            return code
-    raise DraftRefused(f"every short code for {name} is taken: choose another name")
-
-
-def _codes(situation: Situation, result: OutlineField | None) -> Sequence[DraftCode]:
-    """The codes that the contract file lists, with a guess at what they mean; without any, those that departments often use."""
-    if result is None or not result.codes:
-        return _CODES[situation.value]
-    return tuple(
-        DraftCode(code=code, outcome=meaning_of(code) or "permanent", name_zh=code, name_en=code, decide=True)
-        for code in result.codes
-    )
-
-
 def _operation(
     outlined: OutlineOperation,
     number: int,
     code: str,
     situation: Situation,
-    aside: set[str],
+    aside: frozenset[str],
     lists: dict[str, Sequence[str]],
     name: str,
 ) -> DraftOperation:
     request = tuple(_asked(one, lists, name) for one in outlined.request if one.name not in aside)
-    reply = tuple(_told(one) for one in outlined.reply if one.name not in aside)
+    reply = tuple(_told(one, situation) for one in outlined.reply if one.name not in aside)
     return DraftOperation(
         key=snake(outlined.name),
         item=f"{code}{number:03d}",
@@ -282,10 +206,12 @@ def _plain(field: OutlineField, code_list: str | None) -> FieldType:
     return "string" if field.type in ("object", "codes") else field.type
 
 
-def _told(field: OutlineField) -> DraftField:
+def _told(field: OutlineField, situation: Situation) -> DraftField:
+    """A field of an answer: what a system says may be as deep as it likes, what a person writes is text."""
+    nested = situation is Situation.API and field.type in ("object", "codes")
     return DraftField(
         name=field.name,
-        type=_plain(field, None),
+        type=field.type if nested else _plain(field, None),
         label=field.label or field.name,
         width_bytes=field.width_bytes,
         columns=tuple(_column(one) for one in field.columns),

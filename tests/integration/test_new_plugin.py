@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from adapters.contract_dialect import snake
 from contracts.errors import OnedoorError, SiteError
 from hub.cli import plugins as plugins_command
 from plugins.scaffold.command import app
-from plugins.scaffold.matching import snake
 from plugins.toml_departments import register_departments, sample_site
 from tests.site_schemas import mistakes_told_by_the_schema
 
