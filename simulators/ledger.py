@@ -20,17 +20,19 @@ from types import TracebackType
 
 
 class Ledger:
-    """An append-only file; opening an existing one counts what it holds. Safe for use from several threads."""
+    """An append-only file; opening an existing one counts what it holds (``counts``: entries by kind). Safe for use from several threads."""
 
     def __init__(self, path: Path, *, synced: bool = True) -> None:
         """``synced`` False: for a city that cannot crash, where each sync would only cost time."""
         self.path = path
         self._synced = synced
         self._lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
         self._effects: Counter[str] = Counter()
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 entry = json.loads(line)
+                self.counts[entry["kind"]] += 1
                 if entry["kind"] == "effect":
                     self._effects[entry["delivery_id"]] += 1
         self._file = path.open("a", encoding="utf-8")
@@ -38,6 +40,7 @@ class Ledger:
     def write(self, kind: str, system: str, delivery_id: str, operation: str, digest: str = "", note: str = "") -> int:
         """Append and sync; returns how many effects the delivery id has now. ``digest``: SHA-256 hex of the message."""
         with self._lock:
+            self.counts[kind] += 1
             if kind == "effect":
                 self._effects[delivery_id] += 1
             entry = {

@@ -33,12 +33,16 @@ def decide(
     *,
     shares: Mapping[ResultKind, float] = SHARES,
     code_lists: Mapping[str, CodeList] | None = None,
+    code: str | None = None,
 ) -> Verdict:
-    """Mostly granted or done, some refused, some returned, as far as the operation's codes allow."""
+    """Mostly granted or done, some refused, some returned, as far as the operation's codes allow; or ``code``, be it none of them."""
     dice = random.Random(f"{seed}/{delivery_id}")  # noqa: S311 - must repeat itself, no secret
     codes = operation.result_codes[situation]
     kind = _drawn(dice.random(), {found.outcome for found in codes.values()}, shares)
-    code = next(code for code, found in codes.items() if found.outcome is kind)
+    if code is None:
+        code = next(code for code, found in codes.items() if found.outcome is kind)
+    elif code in codes:
+        kind = codes[code].outcome
     if kind is ResultKind.RETURNED:
         return Verdict(code=code, kind=kind, fields={})
     fields = {field.name: plausible(field, dice, code_lists or {}) for field in operation.reply}

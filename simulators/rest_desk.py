@@ -40,6 +40,7 @@ class Habits:
 
     ``contract``: what answers must look like where the department is made of its contract file alone; a message without a delivery
     id is then a new one.
+    ``code``: what it must say to a delivery id, where somebody has told it; None: it decides.
     """
 
     seed: int
@@ -50,6 +51,7 @@ class Habits:
     resend_is_safe: bool
     now: Callable[[], datetime]
     contract: ContractAnswers | None = None
+    code: Callable[[str], str | None] = lambda _delivery_id: None
 
 
 NO_EFFECT = frozenset({ResultKind.TEMPORARY, ResultKind.PERMANENT})
@@ -105,7 +107,13 @@ class Desk:
         if was_busy:
             shares = {kind: share for kind, share in shares.items() if kind is not ResultKind.TEMPORARY}
         verdict = decide(
-            operation, Situation.API, delivery_id, self._habits.seed, shares=shares, code_lists=self._habits.code_lists
+            operation,
+            Situation.API,
+            delivery_id,
+            self._habits.seed,
+            shares=shares,
+            code_lists=self._habits.code_lists,
+            code=self._habits.code(delivery_id),
         )
         names = {name: row for name, row in rows.items() if row.isidentifier()}
         answer: dict[str, JsonValue] = {names.get(name, name): value for name, value in verdict.fields.items()}

@@ -1,0 +1,1 @@
+"""The conformance kit: named checks that prove a department's plugin before its first real case."""

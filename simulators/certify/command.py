@@ -1,0 +1,151 @@
+"""``onedoor certify``: prove a department's plugin, and write the report that an acceptance document can carry."""
+
+import asyncio
+import logging
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from contracts.errors import CredentialsError, OnedoorError
+from contracts.records import Fields
+from simulators.certify.bench import Target
+from simulators.certify.check import Check, Weight
+from simulators.certify.kit import BY_NAME, CHECKS, Certificate, Quiet, certified, listening
+from simulators.certify.report import as_json, html
+from simulators.certify.runtime import no_secret
+from simulators.certify.subject import Subject, chosen, subjects
+from simulators.certify.verdict import Status
+from simulators.sample import sample_site
+
+app = typer.Typer(add_completion=False)
+
+
+class CertifyError(OnedoorError):
+    """What was asked for cannot be certified; the text says what to do."""
+
+
+@app.command()
+def certify(
+    name: Annotated[str | None, typer.Argument(help="A department's folder or code, or the key of a system.")] = None,
+    site: Annotated[Path | None, typer.Option(help="The site folder of another city.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for an HTML and a JSON report of each system.")] = None,
+    check: Annotated[list[str] | None, typer.Option(help="Only this check; repeat.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings with [systems.X.api]: certify against these test endpoints.")
+    ] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Certify against the test endpoint at this address.")] = None,
+    secrets: Annotated[Path | None, typer.Option(help="Folder of the secrets that a test endpoint wants.")] = None,
+    seed: Annotated[int, typer.Option(help="Of made-up values.")] = 1,
+    all_: Annotated[bool, typer.Option("--all", help="Every system of the site.")] = False,
+    as_list: Annotated[bool, typer.Option("--list", help="Show the checks and run none.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Run the conformance kit on a department's plugin. Exit code 1: a check that must pass failed.
+
+    Example: onedoor certify water --report reports
+    """
+    # Connections break here on purpose; libraries would tell of each on the screen.
+    for library in ("paramiko", "aiohttp", "asyncio"):
+        logging.getLogger(library).addHandler(logging.NullHandler())
+        logging.getLogger(library).propagate = True
+    if as_list:
+        _show_checks(json_)
+        return
+    every = subjects(site or sample_site())
+    if all_ == (name is not None):
+        raise CertifyError("name a department or a system, or say --all")
+    wanted = every if name is None else chosen(every, name)
+    found = asyncio.run(_run(wanted, _checks(check or ()), _targets(wanted, settings, endpoint, secrets, seed)))
+    if report is not None:
+        _write(report, found)
+    if json_:
+        typer.echo(orjson.dumps([as_json(one) for one in found], option=orjson.OPT_INDENT_2))
+    else:
+        _show(found, Console(highlight=False))
+    if any(one.grade == "F" for one in found):
+        raise typer.Exit(1)
+
+
+async def _run(wanted: Sequence[Subject], checks: Sequence[Check], targets: Sequence[Target]) -> Sequence[Certificate]:
+    quiet = Quiet()
+    with listening() as listener:
+        work = [certified(one, target, listener, quiet, checks) for one, target in zip(wanted, targets, strict=True)]
+        return await asyncio.gather(*work)
+
+
+def _checks(names: Sequence[str]) -> Sequence[Check]:
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        raise CertifyError(f"there is no check {', '.join(unknown)}: see onedoor certify --list")
+    return [one for one in CHECKS if not names or one.name in names]
+
+
+def _targets(
+    wanted: Sequence[Subject], settings: Path | None, endpoint: str | None, secrets: Path | None, seed: int
+) -> list[Target]:
+    places: dict[str, dict[str, Fields]] = {}
+    if settings is not None:
+        try:
+            told = tomllib.loads(settings.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise CertifyError(f"the settings {settings} cannot be read: {error}") from error
+        places = told.get("systems", {})
+        secrets = secrets or (Path(told["secrets"]) if "secrets" in told else None)
+    if endpoint is not None:
+        if len(wanted) != 1:
+            raise CertifyError("--endpoint is of one system: name it, or give --settings")
+        places = {wanted[0].system.name: {"api": {"url": endpoint}}}
+    targets = []
+    for one in wanted:
+        place = places.get(one.system.name, {}).get(one.sending.situation.value)
+        if place is None and places:
+            raise CertifyError(f"no address of {one.system.name}: add [systems.{one.system.name}.api] to the settings")
+        targets.append(Target(settings=place, secret=_kept_in(secrets) if place is not None else None, seed=seed))
+    return targets
+
+
+def _kept_in(folder: Path | None) -> Callable[[str], str]:
+    def secret(name: str) -> str:
+        try:
+            return (folder / name).read_text("utf-8").strip() if folder is not None else no_secret(name)
+        except OSError as error:
+            raise CredentialsError("secret_missing", f"there is no secret {name}: put it into {folder}") from error
+
+    return secret
+
+
+def _show_checks(as_json_: bool) -> None:
+    if as_json_:
+        typer.echo(orjson.dumps([{"name": one.name, "area": one.area, "title": one.title_en} for one in CHECKS]))
+        return
+    table = Table("check", "area", "weight", "what it asks", box=None)
+    for one in CHECKS:
+        table.add_row(one.name, one.area.value, one.weight.value, f"{one.title_zh}\n{one.title_en}")
+    Console(highlight=False).print(table)
+
+
+def _show(found: Sequence[Certificate], console: Console) -> None:
+    for one in found:
+        counts = {status: sum(result.status is status for result in one.results) for status in Status}
+        told = ", ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in counts.items() if count)
+        console.print(f"{one.grade}  {one.system:<16} {one.channel:<10} {told}")
+        for result in one.results:
+            if result.status is Status.FAILED:
+                check = BY_NAME[result.name]
+                mark = "must" if check.weight is Weight.MUST else "should"
+                console.print(f"   {result.name} ({mark}): {result.reason}", soft_wrap=True)
+                console.print(f"      {check.mend_zh}", soft_wrap=True)
+                console.print(f"      {check.mend_en}", soft_wrap=True)
+
+
+def _write(folder: Path, found: Sequence[Certificate]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in found:
+        (folder / f"{one.system}.html").write_text(html(one), encoding="utf-8")
+        (folder / f"{one.system}.json").write_bytes(orjson.dumps(as_json(one), option=orjson.OPT_INDENT_2))

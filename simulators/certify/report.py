@@ -1,0 +1,38 @@
+"""The report of a certificate: a page for an acceptance document, and JSON for programs."""
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from simulators.certify.kit import BY_NAME, Certificate
+from simulators.certify.verdict import Status
+
+
+def as_json(certificate: Certificate) -> dict[str, Any]:
+    """``name``, ``checks`` and what else the page says."""
+    return {
+        "name": certificate.system,
+        "name_zh": certificate.system_zh,
+        "name_en": certificate.system_en,
+        "site": certificate.site,
+        "channel": certificate.channel,
+        "against": certificate.against,
+        "kit": certificate.kit,
+        "seed": certificate.seed,
+        "made_at": certificate.made_at.isoformat(timespec="seconds"),
+        "grade": certificate.grade,
+        "checks": [
+            {"name": one.name, "status": one.status.value, **({"reason": one.reason} if one.reason else {})}
+            for one in certificate.results
+        ],
+    }
+
+
+def html(certificate: Certificate) -> str:
+    """One page, complete in itself: no script, no picture, no other file."""
+    rows = [(BY_NAME[one.name], one) for one in certificate.results]
+    counts = {status.value: sum(one.status is status for one in certificate.results) for status in Status}
+    pages = Environment(
+        loader=PackageLoader("simulators.certify"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return pages.get_template("report.html").render(c=certificate, rows=rows, counts=counts)

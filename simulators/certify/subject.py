@@ -1,0 +1,96 @@
+"""What is certified: a system of a site, as its plugin registered it, and its tables where it is declared by tables."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from contracts.errors import OnedoorError
+from contracts.plugin import Channel, System
+from contracts.records import Fields, record
+from contracts.registration import GROUP, registered
+from contracts.site import ChannelFile, Site, SystemFile, load_site, protocol_of
+from contracts.situation import ChannelStatus
+
+
+class NothingToCertify(OnedoorError):
+    """No system of the site has that name; the text lists those it has."""
+
+
+@record
+class Subject:
+    """A system. ``file``: its table in department.toml, None where its plugin is Python alone; ``folder``: its department's."""
+
+    site: Site
+    system: System
+    department_zh: str
+    department_en: str
+    file: SystemFile | None
+    folder: Path | None
+
+    @property
+    def sending(self) -> Channel:
+        """The channel that sends. Raises NothingToCertify."""
+        for channel in self.system.channels:
+            if channel.status is ChannelStatus.SENDING:
+                return channel
+        raise NothingToCertify(f"{self.system.name} has no sending channel")
+
+    @property
+    def table(self) -> tuple[str, Fields] | None:
+        """Protocol and table of the sending channel, where it is declared as a table."""
+        declared = self.declared
+        return protocol_of(declared) if declared is not None else None
+
+    @property
+    def declared(self) -> ChannelFile | None:
+        """The sending channel as department.toml has it."""
+        channels = self.file.channels if self.file is not None else ()
+        return next((one for one in channels if one.status is ChannelStatus.SENDING), None)
+
+
+def subjects(root: Path) -> tuple[Subject, ...]:
+    """Every system of a site that sends. Raises SiteError, PluginsRefused."""
+    root = root.resolve()
+    allowed = load_site(root).plugins
+    site = load_site(root, beside=_package_folders(allowed))
+    files = {system.key: system for department in site.departments for system in department.systems}
+    return tuple(
+        Subject(
+            site=site,
+            system=system,
+            department_zh=department.name_zh,
+            department_en=department.name_en,
+            file=files.get(system.name),
+            folder=(root / site.files[department.code]).parent if department.code in site.files else None,
+        )
+        for department in registered(root, allowed).departments
+        for system in department.systems
+        if any(channel.status is ChannelStatus.SENDING for channel in system.channels)
+    )
+
+
+def chosen(every: Sequence[Subject], name: str) -> tuple[Subject, ...]:
+    """The systems that a name means: a system's key, a department's code or its folder. Raises NothingToCertify."""
+    found = tuple(
+        one
+        for one in every
+        if name in {one.system.name, one.system.department, one.folder.name if one.folder is not None else ""}
+    )
+    if not found:
+        raise NothingToCertify(
+            f"the site has no department or system {name}; it has {', '.join(one.system.name for one in every)}"
+        )
+    return found
+
+
+def _package_folders(allowed: Sequence[str]) -> list[Path]:
+    """Where installed plugins keep a department.toml: beside the module that registers it."""
+    folders = []
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        spec = importlib.util.find_spec(entry.module) if entry.name in allowed else None
+        if spec is not None and spec.origin is not None:
+            folder = Path(spec.origin).parent
+            if (folder / "department.toml").exists():
+                folders.append(folder)
+    return folders

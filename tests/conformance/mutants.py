@@ -1,0 +1,6 @@
+"""For every check of the kit a plugin that fails it and no other."""
+
+from tests.conformance import mutants_api, mutants_common
+from tests.conformance.reference import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (*mutants_common.MUTANTS, *mutants_api.MUTANTS)
