@@ -1,16 +1,15 @@
 """What is certified: a system of a site, as its plugin registered it, and its tables where it is declared by tables."""
 
-import importlib.metadata
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 from contracts.errors import OnedoorError
 from contracts.plugin import Channel, System
 from contracts.records import Fields, record
-from contracts.registration import GROUP, registered
-from contracts.site import ChannelFile, Site, SystemFile, load_site, protocol_of
+from contracts.registration import registered
+from contracts.site import ChannelFile, Site, SystemFile, protocol_of
 from contracts.situation import ChannelStatus
+from simulators.site_folders import site_with_packages
 
 
 class NothingToCertify(OnedoorError):
@@ -52,8 +51,7 @@ class Subject:
 def subjects(root: Path) -> tuple[Subject, ...]:
     """Every system of a site that sends. Raises SiteError, PluginsRefused."""
     root = root.resolve()
-    allowed = load_site(root).plugins
-    site = load_site(root, beside=_package_folders(allowed))
+    site = site_with_packages(root)
     files = {system.key: system for department in site.departments for system in department.systems}
     return tuple(
         Subject(
@@ -64,7 +62,7 @@ def subjects(root: Path) -> tuple[Subject, ...]:
             file=files.get(system.name),
             folder=(root / site.files[department.code]).parent if department.code in site.files else None,
         )
-        for department in registered(root, allowed).departments
+        for department in registered(root, site.plugins).departments
         for system in department.systems
         if any(channel.status is ChannelStatus.SENDING for channel in system.channels)
     )
@@ -82,15 +80,3 @@ def chosen(every: Sequence[Subject], name: str) -> tuple[Subject, ...]:
             f"the site has no department or system {name}; it has {', '.join(one.system.name for one in every)}"
         )
     return found
-
-
-def _package_folders(allowed: Sequence[str]) -> list[Path]:
-    """Where installed plugins keep a department.toml: beside the module that registers it."""
-    folders = []
-    for entry in importlib.metadata.entry_points(group=GROUP):
-        spec = importlib.util.find_spec(entry.module) if entry.name in allowed else None
-        if spec is not None and spec.origin is not None:
-            folder = Path(spec.origin).parent
-            if (folder / "department.toml").exists():
-                folders.append(folder)
-    return folders
