@@ -1,0 +1,28 @@
+"""The department is complete: it fits into a site, and every sample case becomes a message."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import onedoor_annuity
+
+ONEDOOR = Path(sys.executable).with_name("onedoor")
+SITE = Path(__file__).parent / "site"
+SAMPLES = sorted(onedoor_annuity.FOLDER.glob("samples/*.json"))
+
+
+def onedoor(*arguments: str | Path) -> None:
+    """Run a command; what it says is shown where it fails."""
+    done = subprocess.run([ONEDOOR, *arguments], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_site_with_it_has_no_mistakes() -> None:
+    onedoor("check", SITE)
+
+
+@pytest.mark.parametrize("case", SAMPLES, ids=lambda case: case.stem)
+def test_a_sample_case_becomes_a_message(case: Path) -> None:
+    onedoor("plugins", "try", "NJ-annuity", "--case", case, "--site", SITE)
