@@ -4,7 +4,7 @@ The channel is opened, used and closed in its room; from outside it looks like a
 in which tasks pile up, is left to itself, and the channel is opened anew in a fresh one. Pure mappings (``prepare``, ``seal``,
 ``confirm``) stay on the hub's loop: they run inside its units of work.
 
-What this cannot do: a thread is not a process. Code that computes without end shares the interpreter until it is interrupted, and
+``hub.confines`` says what a room may touch. What a room cannot do: a thread is not a process. Code that computes without end shares the interpreter until it is interrupted, and
 what an extension in C does is its own affair.
 """
 
@@ -24,8 +24,9 @@ import structlog
 from contracts.delivery import Reply
 from contracts.errors import TemporaryError
 from contracts.plugin import Gateway
-from contracts.records import record
+from contracts.records import Fields, record
 from hub import metrics
+from hub.confines import Confines
 from hub.loop_watch import where
 
 log = structlog.get_logger("onedoor.rooms")
@@ -61,10 +62,11 @@ class _Raised:
 class Room:
     """One thread with its loop, in which one gateway is open. ``gateway`` is set once it is."""
 
-    def __init__(self, name: str, open_: Open) -> None:
+    def __init__(self, name: str, open_: Open, confines: Confines) -> None:
         self.name = name
         self.gateway: Gateway | None = None
         self._open = open_
+        self._confines = confines
         self._opened: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leave: asyncio.Event | None = None
@@ -156,6 +158,7 @@ class Room:
     def _live(self) -> None:
         try:
             with asyncio.Runner() as runner:
+                self._confines.enter()
                 runner.run(self._host())
         except BaseException as error:  # noqa: BLE001 - whatever ends the room, it is said once
             if not self._opened.done():
@@ -177,9 +180,10 @@ class Room:
 class Housed:
     """The channel as the hub uses it: whichever room it is in now."""
 
-    def __init__(self, system: str, open_: Open) -> None:
+    def __init__(self, system: str, open_: Open, confines: Confines) -> None:
         self._system = system
         self._open = open_
+        self._confines = confines
         self._room: Room | None = None
         self._left: list[Room] = []
         self._moving = asyncio.Lock()
@@ -187,7 +191,7 @@ class Housed:
 
     async def move_in(self) -> None:
         """Open the channel in a fresh room. Raises what opening raises."""
-        self._room = await Room(self._system, self._open).open()
+        self._room = await Room(self._system, self._open, self._confines).open()
 
     async def move_out(self) -> None:
         """Close it, and whatever rooms were left behind."""
@@ -293,9 +297,9 @@ class _Front:
 
 
 @asynccontextmanager
-async def housed(system: str, open_: Open) -> AsyncIterator[Gateway]:
-    """Open a channel in a room of its own. Raises what opening raises."""
-    house = Housed(system, open_)
+async def housed(system: str, open_: Open, place: Fields) -> AsyncIterator[Gateway]:
+    """Open a channel in a room of its own; ``place``: its settings, whose hosts it may call. Raises what opening raises."""
+    house = Housed(system, open_, Confines(place))
     await house.move_in()
     try:
         yield house.front()

@@ -175,7 +175,9 @@ async def open_systems(
                 open_ = partial(channel.open, place or {}, world)
                 # A virtual city has one thread, whoever wrote the code.
                 apart = channel.own_loop and isinstance(runtime, Dividing)
-                opened.gateway = await stack.enter_async_context(housed(system.name, open_) if apart else open_())
+                opened.gateway = await stack.enter_async_context(
+                    housed(system.name, open_, place or {}) if apart else open_()
+                )
             except ValidationError as error:
                 wrong: list[Any] = [".".join(map(str, problem["loc"])) for problem in error.errors()]
                 opened.why = f"wrong settings for {channel.situation}: {', '.join(wrong)}"

@@ -1,6 +1,10 @@
 """Code of others has a thread and a loop of its own: what it does there keeps nobody else waiting."""
 
 import asyncio
+import os
+import socket
+import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,9 +27,11 @@ from contracts.plugin import (
     Runtime,
     in_front,
 )
+from contracts.records import Fields
 from contracts.situation import Limits, Situation
 from hub import metrics, rooms
 from hub.app import Hub
+from hub.confines import Confines, hosts_of
 from hub.rooms import housed
 from hub.runtime import RealRuntime
 from hub.systems import register
@@ -33,6 +39,7 @@ from tests.scripted import Asked, Batched, Scripted, rows, scripted_channel, scr
 from tests.small_city import GRANTED
 
 pytestmark = pytest.mark.timeout(120)
+PLACE = {"url": "http://127.0.0.1:1"}
 SAMPLE = Path(__file__).parent.parent.parent / "plugins"
 
 
@@ -91,7 +98,7 @@ async def test_code_that_computes_without_end_is_interrupted(monkeypatch: pytest
         finally:
             ended.set()
 
-    async with housed("AA-api", lambda: open_(Scripted(compute))) as gateway:
+    async with housed("AA-api", lambda: open_(Scripted(compute)), PLACE) as gateway:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(gateway.deliver(delivery()), 0.2)
         await asyncio.to_thread(ended.wait, 20)
@@ -106,7 +113,7 @@ def delivery() -> Delivery:
 @pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), ValueError("x")], ids=repr)
 async def test_whatever_is_raised_in_a_room_comes_out_of_it_and_the_room_goes_on(raised: BaseException) -> None:
     answers: list[Outcome | BaseException] = [raised, GRANTED]
-    async with housed("AA-api", lambda: open_(Scripted(lambda delivery: answers.pop(0)))) as gateway:
+    async with housed("AA-api", lambda: open_(Scripted(lambda delivery: answers.pop(0))), PLACE) as gateway:
         with pytest.raises(type(raised)):
             await gateway.deliver(delivery())
         assert await gateway.deliver(delivery()) == GRANTED
@@ -120,7 +127,7 @@ async def test_a_room_shows_the_capabilities_that_its_gateway_has_and_no_others(
     )
     every = (Preparing, BatchGateway, Enquiring, Collecting, NamingBatches, Receiving, Printing)
     for inside in (plain, asked, batched, Collected([])):
-        async with housed("AA-api", lambda inside=inside: open_(inside)) as gateway:  # type: ignore[misc] # bound now
+        async with housed("AA-api", lambda inside=inside: open_(inside), PLACE) as gateway:  # type: ignore[misc] # bound now
             shown = [isinstance(gateway, one) for one in every]
             assert shown == [isinstance(inside, one) for one in every]
 
@@ -148,7 +155,7 @@ class Collected(Scripted):
 
 async def test_what_the_hub_says_of_a_collected_file_reaches_whoever_brought_it() -> None:
     told: list[str] = []
-    async with housed("AA-api", lambda: open_(Collected(told))) as gateway:
+    async with housed("AA-api", lambda: open_(Collected(told)), PLACE) as gateway:
         assert isinstance(gateway, Collecting)
         assert [list(found) async for found in gateway.collect()] == [[], []]
         assert told == ["first archived", "second archived"]
@@ -178,7 +185,7 @@ async def test_tasks_that_pile_up_cost_a_room_and_nobody_an_answer(
         opened.append(1)
         yield Scripted(leak)
 
-    async with housed("AA-api", counted) as gateway:
+    async with housed("AA-api", counted, PLACE) as gateway:
         for _ in range(12):
             assert await gateway.deliver(delivery()) == GRANTED
             await asyncio.sleep(0.05)
@@ -199,7 +206,7 @@ async def test_a_channel_that_hangs_again_and_again_is_closed_until_one_of_its_t
         free.wait()
         return GRANTED
 
-    async with housed("AA-api", lambda: open_(Scripted(hang))) as gateway:
+    async with housed("AA-api", lambda: open_(Scripted(hang)), PLACE) as gateway:
         for _ in range(rooms.MOST_LEFT + 1):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(gateway.deliver(delivery()), 0.1)
@@ -226,7 +233,7 @@ async def test_a_channel_that_cannot_be_opened_in_its_room_is_told_as_any_other(
         yield Scripted(lambda delivery: GRANTED)
 
     with pytest.raises(RuntimeError, match="SystemExit"):
-        async with housed("AA-api", refuses):
+        async with housed("AA-api", refuses, PLACE):
             pytest.fail("it was opened")
 
 
@@ -284,3 +291,66 @@ async def test_a_gateway_in_front_runs_in_a_room_with_the_one_behind_it(tmp_path
     async with scripted_hub(tmp_path, api=in_front(scripted_channel(Scripted(behind)), wrap)) as hub:
         await settled(hub, ["done"], await submit(hub, "API1"))
     assert threads == {"onedoor-room-AA-api"}
+
+
+# --- what a room may touch (E11) ------------------------------------------------------------------------------------
+
+
+async def inside(work: Callable[[], object]) -> object:
+    """What becomes of work in a room whose channel is at 127.0.0.1."""
+
+    def script(one: Delivery) -> Outcome:
+        work()
+        return GRANTED
+
+    async with housed("AA-api", lambda: open_(Scripted(script)), PLACE) as gateway:
+        return await gateway.deliver(delivery())
+
+
+async def test_a_plugin_writes_changes_and_starts_nothing_on_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "kept"
+    file.write_text("as it was")
+    for work in (
+        lambda: (tmp_path / "new").write_text("x"),
+        lambda: file.open("a").close(),
+        file.unlink,
+        lambda: file.rename(tmp_path / "moved"),
+        (tmp_path / "folder").mkdir,
+        lambda: file.chmod(0o777),
+        lambda: sqlite3.connect(tmp_path / "base"),
+        lambda: subprocess.run(["true"], check=False),
+        lambda: os.system("true"),
+    ):
+        with pytest.raises(PermissionError, match="a gateway"):
+            await inside(work)
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "folder").exists()
+    assert file.read_text() == "as it was"
+    assert await inside(file.read_text) == GRANTED
+    file.write_text("we may")  # who is not in a room is not confined
+
+
+async def test_a_plugin_calls_the_hosts_of_its_own_channel_and_no_others() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as own, socket.create_server(("127.0.0.2", 0)) as foreign:
+
+        def call(server: socket.socket) -> None:
+            socket.create_connection(server.getsockname(), timeout=5).close()
+
+        assert await inside(lambda: call(own)) == GRANTED
+        with pytest.raises(PermissionError, match="no others"):
+            await inside(lambda: call(foreign))
+        call(foreign)
+
+
+def test_hosts_are_those_that_the_settings_name() -> None:
+    place: Fields = {
+        "url": "https://GW.example.invalid:8443/x",
+        "host": "files.example.invalid",
+        "port": 22,
+        "ca_file": "/etc/ca.pem",
+    }
+    assert hosts_of(place) == {"gw.example.invalid", "files.example.invalid"}
+    confines = Confines({"host": "localhost"})
+    assert confines.allows("127.0.0.1")
+    assert not confines.allows("192.0.2.1")
+    assert not Confines({"host": "nobody.invalid"}).allows("192.0.2.1")
