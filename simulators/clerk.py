@@ -31,8 +31,9 @@ from simulators.sheet_reader import Blank, ReadSheet, UnreadableSheetError, read
 _HABITS: Final = frozenset({Fault.DELAY, Fault.REFUSE, Fault.DUPLICATE_REPLY, Fault.LOST_REPLY})
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 _REFUSING: Final = ("不同意", "不予", "不准", "not agreed", "refused")
-_RETURNING: Final = ("补正", "退回", "papers missing", "returned")
+RETURNING: Final = ("补正", "退回", "papers missing", "returned")
 _LOST: Final = ("遗失", "lost")
+
 _REASONS: Final = ("理由", "原因", "reason")
 
 
@@ -184,7 +185,7 @@ def decide(sheet: ReadSheet, rule: random.Random) -> Ticked:
     """Mostly the first box, which grants or does; now and then a refusal with its reason, or a return with what is wanted."""
     dice = rule.random()
     refusing = [code for code, words in sheet.boxes if words.startswith(_REFUSING)]
-    returning = [code for code, words in sheet.boxes if words.startswith(_RETURNING)]
+    returning = [code for code, words in sheet.boxes if words.startswith(RETURNING)]
     if dice < 0.08 and refusing:
         lines = {blank.label: "样例:不符合条件" for blank in sheet.blanks if _asks_reason(blank)}
         return Ticked(refusing[0], lines, reason_code="not_eligible")
@@ -209,14 +210,19 @@ def _asks_reason(blank: Blank) -> bool:
 
 
 def _completion(desk: Desk, sheet: ReadSheet, ticked: Ticked, which: str) -> TaskCompletion:
+    told = completion_of(desk.name, sheet, ticked, which, swapped=which == "second")
+    return replace(told, happened_at=desk.clock() if desk.clock else None)
+
+
+def completion_of(name: str, sheet: ReadSheet, ticked: Ticked, which: str, *, swapped: bool = False) -> TaskCompletion:
     """The stamped sheet as it is keyed. The id says which keying this is: a repeated call is the same, a second person's another.
 
-    Two people see each sheet, since a refusal counts only so.
+    Two people see each sheet, since a refusal counts only so; ``swapped``: the colleague keys it and ``name`` agrees.
     """
-    people = desk.name, f"{desk.name}-colleague"
-    by, confirmed_by = people if which != "second" else reversed(people)
+    people = name, f"{name}-colleague"
+    by, confirmed_by = reversed(people) if swapped else people
     return TaskCompletion(
-        id=f"{desk.name}:{sheet.number}:{sheet.version:02d}:{which}",
+        id=f"{name}:{sheet.number}:{sheet.version:02d}:{which}",
         by=by,
         confirmed_by=confirmed_by,
         sheet_code=sheet.code,
@@ -224,7 +230,6 @@ def _completion(desk: Desk, sheet: ReadSheet, ticked: Ticked, which: str) -> Tas
         reason_code=ticked.reason_code,
         wanted=ticked.wanted,
         fields=dict(ticked.fields),
-        happened_at=desk.clock() if desk.clock else None,
     )
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from contracts.errors import OnedoorError
 from contracts.site import Site
 from contracts.situation import ChannelStatus, Situation
+from simulators.clerk_command import clerk
 from simulators.day.command import day
 from simulators.faults import Fault
 from simulators.from_contract import contract_city
@@ -40,6 +41,7 @@ app = typer.Typer(
     help="Run departments to test a hub against (the names of some, or nothing for all), or a whole day of a city.",
 )
 app.command()(day)
+app.command()(clerk)
 
 _BY_NATURE: Final[Mapping[Situation, frozenset[Fault]]] = {
     Situation.API: frozenset(Fault) - {Fault.TRUNCATED_FILE},
