@@ -199,7 +199,7 @@ class FileDropTable(Strict):
     where the system has one operation only. ``fee_cents_per_row``: then ``amount_cents`` of a trailer is that times the rows.
     """
 
-    format: str = "csv"
+    format: Literal["csv", "fixed", "dbf", "xml", "zip_csv", "ini"] = "csv"
     encoding: Encoding
     record: dict[str, JsonValue] = Field(default_factory=dict)
     header: Totals | None = None

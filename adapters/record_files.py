@@ -7,15 +7,22 @@ the batch that carries it is sealed. Reading gives every line a verdict of its o
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails
 
 from adapters.csv_records import Csv
 from adapters.dbf_records import Dbf
 from adapters.fixed_records import Fixed
 from adapters.ini_records import Ini
 from adapters.record_layout import Columns, Format
+from adapters.strict_tables import told
 from adapters.text_encodings import Encoding
 from adapters.xml_records import Xml
 from adapters.zip_records import ZipCsv
+from contracts.mistake_words import said
+from contracts.near_names import meant
 from contracts.records import Fields, adapter
 
 FORMATS: Mapping[str, type[Format]] = {
@@ -36,7 +43,31 @@ def layout(
 
     Raises ValueError for an unknown format or columns that it cannot carry, and ValidationError for a wrong table.
     """
-    if format_name not in FORMATS:
-        raise ValueError(f"the format {format_name} is not one of {', '.join(FORMATS)}")
+    of = FORMATS.get(format_name)
+    if of is None:
+        raise ValueError(f"the format {format_name} is not one of {', '.join(FORMATS)}{meant(format_name, FORMATS)}")
     declared = {**table, **(framing or {}), "encoding": encoding, "columns": columns}
-    return adapter(FORMATS[format_name]).validate_python(declared)
+    try:
+        return adapter(of).validate_python(declared)
+    except ValidationError as error:
+        raise _in_record(error, table, keys_of(of)) from None
+
+
+COMPUTED = frozenset({"encoding", "columns", "header", "trailer", "fee_cents_per_row", "table"})
+"""Fields of a layout that ``record`` does not hold: they stand beside it, or follow from the operations."""
+
+
+def keys_of(of: type[Format]) -> frozenset[str]:
+    """The keys of a layout's ``record`` table."""
+    return frozenset(one.name for one in fields(of)) - COMPUTED  # type: ignore[arg-type] # every format is a record
+
+
+def _in_record(error: ValidationError, table: Fields, keys: frozenset[str]) -> ValidationError:
+    """The same mistakes where a person looks for them: in the table ``record``."""
+    found: list[InitErrorDetails] = []
+    for one in error.errors(include_url=False):
+        key = one["loc"][0] if one["loc"] else ""
+        message = "no such key" + meant(str(key), keys) if key in table.keys() - keys else said(one)
+        place = ("record", *one["loc"]) if key in table.keys() | keys else one["loc"]
+        found.append(told(message, place, one["input"]))
+    return ValidationError.from_exception_data(error.title, found)

@@ -5,6 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from contracts.mistake_words import said
 from contracts.near_names import meant
 
 
@@ -33,9 +34,10 @@ def _is_own_key(problem: ErrorDetails) -> bool:
 
 
 def _told(problem: ErrorDetails, keys: set[str]) -> InitErrorDetails:
-    message = problem["msg"]
-    if _is_own_key(problem):
-        message = "no such key" + meant(str(problem["loc"][0]), keys)
-    return InitErrorDetails(
-        type=PydanticCustomError("table", "{said}", {"said": message}), loc=problem["loc"], input=problem["input"]
-    )
+    message = "no such key" + meant(str(problem["loc"][0]), keys) if _is_own_key(problem) else said(problem)
+    return told(message, problem["loc"], problem["input"])
+
+
+def told(message: str, at: tuple[str | int, ...], given: Any) -> InitErrorDetails:
+    """A problem in words of our own, for ``ValidationError.from_exception_data``."""
+    return InitErrorDetails(type=PydanticCustomError("table", "{said}", {"said": message}), loc=at, input=given)

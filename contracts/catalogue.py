@@ -259,6 +259,10 @@ class Join:
     says: str = ""
 
 
+CENTRE_TASKS = frozenset({"receive", "receive_accept", "accept_elsewhere", "review", "notice", "deliver", "hand_out"})
+"""Tasks of a centre step that pages have a name for; an item may call others what it likes."""
+
+
 @record
 class Step:
     """环节: a node of the item's process. It never states a situation: that is the system's."""

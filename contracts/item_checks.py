@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from contracts.catalogue import Answers, Item, Operation, Purpose, RequestField, Step, StepKind
+from contracts.catalogue import CENTRE_TASKS, Answers, Item, Operation, Purpose, RequestField, Step, StepKind
 from contracts.near_names import meant
 from contracts.records import record
 from contracts.site_checks import Finding, check_expression, check_form, check_rules
@@ -104,6 +104,8 @@ def _join(file: str, at: Location, step: Step) -> Iterator[Finding]:
 def _centre_step(file: str, at: Location, step: Step) -> Iterator[Finding]:
     if step.task is None or step.at is None:
         yield Finding(file=file, at=at, message=f"{step.id}: a centre step names its task and at which centre")
+    elif step.task not in CENTRE_TASKS and (near := meant(step.task, CENTRE_TASKS)):
+        yield Finding(file=file, at=(*at, "task"), message=f"no usual task {step.task}{near}")
     if step.system is not None or step.operation is not None or step.department is not None:
         yield Finding(file=file, at=at, message=f"{step.id}: a centre step has no department, system or operation")
 

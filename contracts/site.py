@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from contracts.catalogue import Item
 from contracts.errors import SiteError, SiteMistake
 from contracts.item_checks import check_items
+from contracts.mistake_words import said
 from contracts.near_names import Schema, keys_at, meant
 from contracts.records import adapter
 from contracts.site_checks import check_site
@@ -60,6 +61,8 @@ def load_site(root: Path, beside: Sequence[Path] = ()) -> Site:
     ``beside``: department folders that lie elsewhere, in packages; the files of those are named by their absolute paths.
     Files that cannot be read are reported first, alone: what refers to them would only repeat the message.
     """
+    if not (root / "site.toml").exists():
+        raise SiteError([SiteMistake(str(root), 0, "", _no_site(root))])
     reader = _Reader(root, beside)
     parts = reader.parts()
     if parts is None or reader.mistakes:
@@ -72,6 +75,13 @@ def load_site(root: Path, beside: Sequence[Path] = ()) -> Site:
     if mistakes:
         raise SiteError(mistakes)
     return _assemble(root, parts)
+
+
+def _no_site(root: Path) -> str:
+    """Why a folder cannot be read as a site."""
+    if (root / "department.toml").exists():
+        return f"this is a department's folder; its site is {root.parent}"
+    return "no site folder: it has no site.toml" if root.is_dir() else "there is no such folder"
 
 
 def mistakes_of(root: Path, file: str, error: ValueError, below: Location = ()) -> tuple[SiteMistake, ...]:
@@ -151,12 +161,15 @@ def _mistakes(
     file: str, text: str, error: ValidationError, below: Location, schema: Callable[[], Schema] | None = None
 ) -> Iterable[SiteMistake]:
     """``schema``: of the document, where it is known; it says which key was meant by one that it does not have."""
-    for problem in error.errors(include_url=False, include_input=False):
-        at, message = below + problem["loc"], problem["msg"]
+    for problem in error.errors(include_url=False):
+        at, message = below + tuple(part for part in problem["loc"] if part != _OF_A_KEY), said(problem)
         if problem["type"] in _UNKNOWN_KEY and schema is not None:
             message = "no such key" + meant(str(at[-1]), keys_at(schema(), at[:-1]))
         yield SiteMistake(file, line_of(text, at), _key(at), message)
 
+
+_OF_A_KEY = "[key]"
+"""How pydantic points at the name of an entry, which is wrong itself."""
 
 _UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 """How pydantic calls it, in models and in dataclasses."""

@@ -6,7 +6,6 @@ Items have a module of their own (``item_checks``). Nothing here needs an adapte
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-import jmespath
 from jmespath.exceptions import JMESPathError
 
 from contracts.catalogue import (
@@ -20,6 +19,7 @@ from contracts.catalogue import (
     ResultKind,
     Validator,
 )
+from contracts.expressions import ROOTS, roots_of
 from contracts.near_names import meant
 from contracts.records import record
 from contracts.site_files import PROTOCOLS, ChannelFile, SiteParts, SystemFile, protocol_of
@@ -69,13 +69,15 @@ def twice(file: str, at: Location, keys: Sequence[Hashable]) -> Iterator[Finding
         seen.add(key)
 
 
-def check_expression(file: str, at: Location, expression: str | None) -> Iterator[Finding]:
-    """A JMESPath expression that does not compile."""
+def check_expression(file: str, at: Location, expression: str | None, *, of_row: bool = False) -> Iterator[Finding]:
+    """A JMESPath expression that does not compile, or asks the case for what it does not have. ``of_row``: it is asked of a row."""
     try:
-        if expression is not None:
-            jmespath.compile(expression)
+        strange = roots_of(expression) - ROOTS if expression is not None else frozenset[str]()
     except JMESPathError as error:
         yield Finding(file=file, at=at, message=f"not a JMESPath expression: {str(error).splitlines()[0]}")
+        return
+    for name in () if of_row else sorted(strange):
+        yield Finding(file=file, at=at, message=f"a case has no {name}{meant(name, ROOTS)}")
 
 
 def check_form(parts: SiteParts, file: str, at: Location, fields: Sequence[FormField]) -> Iterator[Finding]:
@@ -243,7 +245,7 @@ def _operation_fields(
         yield from twice(file, (*here, "columns"), [column.name for column in wanted.columns])
         for number, column in enumerate(wanted.columns):
             yield from _coded(parts, file, (*here, "columns", number), column)
-            yield from check_expression(file, (*here, "columns", number, "source"), column.source)
+            yield from check_expression(file, (*here, "columns", number, "source"), column.source, of_row=True)
 
 
 def _coded(parts: SiteParts, file: str, at: Location, value: RequestField | ReplyField | Column) -> Iterator[Finding]:

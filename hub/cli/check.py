@@ -13,6 +13,7 @@ from rich.table import Table
 
 from contracts.catalogue import Operation
 from contracts.errors import SiteError, SiteMistake
+from contracts.mistake_words import said
 from contracts.records import Fields
 from contracts.site import Site, load_site
 from contracts.situation import Situation
@@ -60,7 +61,8 @@ def check(
         for one in report.errors:
             typer.echo(str(one), err=True)
         counts = f"{report.departments} departments, {report.systems} systems, {report.items} items"
-        typer.echo(f"{len(report.errors)} mistakes" if report.errors else f"{report.name}: {counts}, nothing wrong")
+        wrong = "1 mistake" if len(report.errors) == 1 else f"{len(report.errors)} mistakes"
+        typer.echo(wrong if report.errors else f"{report.name}: {counts}, nothing wrong")
         if report.limits:
             Console().print(_table(report.limits))
     if report.errors:
@@ -240,5 +242,5 @@ def _place(validate: Callable[[dict[str, object]], object], place: Fields, key: 
     try:
         validate(dict(place))
     except ValidationError as error:
-        for one in error.errors(include_url=False, include_input=False):
-            yield SiteMistake("settings", 0, ".".join((key, *map(str, one["loc"]))), one["msg"])
+        for one in error.errors(include_url=False):
+            yield SiteMistake("settings", 0, ".".join((key, *map(str, one["loc"]))), said(one))

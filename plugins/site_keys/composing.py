@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter
 
 from adapters import file_drop_table, paper_table, rest_table, soap_table
-from adapters.record_files import FORMATS
+from adapters.record_files import COMPUTED, FORMATS
 from contracts import site_files
 from contracts.catalogue import Item
 from contracts.records import adapter
@@ -44,9 +44,6 @@ _TABLES: Mapping[str, tuple[type[Any], ...]] = {
     "paper": (paper_table.PaperTable, paper_table.WirePaper),
 }
 """Protocol -> the tables that its adapter reads in department.toml. Their names are prefixed: ``rest.Auth`` is not ``soap.Auth``."""
-
-COMPUTED = frozenset({"encoding", "columns", "header", "trailer", "fee_cents_per_row", "table"})
-"""Fields of a file layout that ``record`` does not hold: they stand beside it, or follow from the operations."""
 
 
 def schemas() -> Mapping[str, Schema]:

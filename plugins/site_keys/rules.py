@@ -75,7 +75,6 @@ _LAYOUTS: Mapping[str, str] = {"zip_csv": "ZipCsv"}
 def _layouts(table: dict[str, Any], formats: Sequence[str]) -> None:
     """``record`` by ``format``: an editor completes the keys of all, and refuses those of another format."""
     names = {name: f"{name}.{_LAYOUTS.get(name, name.capitalize())}" for name in formats}
-    table["properties"]["format"] |= {"enum": list(formats)}
     table["properties"]["record"] = {"anyOf": [_ref(name) for name in names.values()]}
     table["allOf"] = [
         {

@@ -32,7 +32,7 @@ CODE = ("scaffold", "site_keys")
 BEYOND_A_SCHEMA = re.compile(
     "is there twice|^another (department|system|file)|^not a (JMESPath|regular)|belongs to|nothing here gives"
     "|^no (code list|department|field group|material|operation|step|system)|answers later|decides nothing|is not among"
-    "|must stand before|^more than the law|must be named|is not in 2026|is a holiday too|has a parent"
+    "|a case has no|^in quotes$|^no usual task|must stand before|^more than the law|must be named|is not in 2026|is a holiday too|has a parent"
 )
 """What needs another file, another entry of a list, arithmetic, or a language of its own: only `onedoor check` can tell."""
 

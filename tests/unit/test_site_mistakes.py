@@ -88,8 +88,8 @@ SEARCH = "systems.0.operations.0"
 NO_REST = '[systems.channels.rest]\nbase_path = "/archive/api"'
 
 PLANTED = [
-    Planted("site.toml", 'region = "310000"', "region = 310000", "region", "valid string"),
-    Planted("site.toml", 'region = "310000"', "", "region", "required", line=""),
+    Planted("site.toml", 'region = "310000"', "region = 310000", "region", "a text is wanted, in quotes"),
+    Planted("site.toml", 'region = "310000"', "", "region", "this key is needed", line=""),
     Planted(CAL, "year = 2026", "year = 2028", "year", "must be named 2028.toml"),
     Planted(CAL, "2026-01-01,", "2025-01-01,", "holidays", "2025-01-01 is not in 2026", line="holidays = ["),
     Planted(CAL, "2026-01-01,", "2026-01-04,", "makeup_workdays", "2026-01-04 is a holiday too", line="makeup_workdays = ["),
@@ -133,7 +133,7 @@ PLANTED = [
     Planted(DA, "[systems.result_codes.decide.api]", "[systems.result_codes.check.api]", SEARCH, "no result code of api means completed.granted", line="[[systems.operations]]"),
     Planted(DA, 'BUSY = { outcome = "temporary"', 'BUSY = { outcome = "completed.done"', SEARCH, "is to decide cannot answer completed.done", line="[[systems.operations]]"),
     Planted(DA, 'name_en = "granted" }', 'name_en = "granted", none_found = true }', SEARCH, "none_found goes with completed.done, not with GRANTED", line="[[systems.operations]]"),
-    Planted(DA, "[systems.result_codes.decide.api]", "[systems.result_codes.decline.api]", "systems.0.result_codes.decline.[key]", "'decide' or 'check'"),
+    Planted(DA, "[systems.result_codes.decide.api]", "[systems.result_codes.decline.api]", "systems.0.result_codes.decline", "decline is none of 'decide' or 'check'"),
     Planted(DA001, 'code = "DA001"', 'code = "DA002"', "code", "another file has version 1 of DA002", line='code = "DA002"'),
     Planted(DA001, 'owner = "DA"', 'owner = "XX"', "owner", "no department XX"),
     Planted(DA001, '"2026-01-01"', '"1 January"', "valid_from", "no date"),
@@ -157,7 +157,16 @@ PLANTED = [
     Planted(DA001, 'operation = "search"', 'operation = "find"', "steps.1.operation", "no operation find"),
     Planted(DA001, 'name = "keyword"', 'name = "words"', "steps.1.operation", "nothing here gives form.keyword", line='operation = "search"'),
     Planted(DA001, 'operation = "search"', 'operation = "no_record_statement"', "steps.1.operation", "answers later"),
-    Planted(DA001, 'kind = "centre"', 'kind = "center"', "steps.0.kind", "'centre' or 'department'"),
+    Planted(DA001, 'kind = "centre"', 'kind = "center"', "steps.0.kind", "center is none of 'centre' or 'department': did you mean centre?"),
+    Planted(DA001, 'task = "deliver"', 'task = "delivr"', "steps.2.task", "no usual task delivr: did you mean deliver?"),
+    Planted(DA001, 'valid_from = "2026-01-01"', "valid_from = 2026-01-01", "valid_from", "in quotes"),
+    Planted(DA001, "legal_days = 5", 'legal_days = "five"', "legal_days", "a whole number is wanted"),
+    Planted(DA001, 'after = ["s2"]', 'after = "s2"', "steps.2.after", "a list is wanted"),
+    Planted(DA001, 'when = "agent.id_no', 'when = "agnet.id_no', "materials.1", "a case has no agnet: did you mean agent?"),
+    Planted(DA, "resend_is_safe = true", "", "systems.0.channels.0.resend_is_safe", "this key is needed", line="[[systems.channels]]"),
+    Planted(DA, "rate_per_second = 5", 'rate_per_second = "5/s"', "systems.0.channels.0.limits.rate_per_second", "a number is wanted"),
+    Planted(DA, "resend_is_safe = true", 'resend_is_safe = "perhaps"', "systems.0.channels.0.resend_is_safe", "true or false is wanted"),
+    Planted(DA, 'source = "form.year_to"', 'source = "from.year_to"', f"{SEARCH}.request.4.source", "a case has no from: did you mean form?"),
     Planted(DA001, "legal_days = 5", "legal_days = 5\nfee_yuan = 3", "fee_yuan", "no such key", line="fee_yuan"),
     Planted(DA001, "promised_days = 0", "promised_day = 0", "promised_day", "no such key: did you mean promised_days?"),
     Planted(DA001, 'task = "deliver"', 'tasks = "deliver"', "steps.2.tasks", "no such key: did you mean task?"),
@@ -294,9 +303,9 @@ def test_a_step_is_trusted_where_its_system_or_operation_is_not_known(folder: Pa
             'total_seconds = "long"',
             "systems.0.channels.0.rest.timeouts.total_seconds",
             "timeouts =",
-            "valid number",
+            "a number is wanted",
         ),
-        ('path = "/search"', 'path = "search"', f"{SEARCH}.wire.api.path", 'path = "search"', "match pattern"),
+        ('path = "/search"', 'path = "search"', f"{SEARCH}.wire.api.path", 'path = "search"', "does not have the form"),
     ],
 )
 def test_a_mistake_in_a_protocol_table_is_told_in_the_same_way(
@@ -363,6 +372,7 @@ def test_a_plain_error_of_an_adapter_gets_the_line_of_its_table() -> None:
             "systems.0.channels.0.file_drop.out.tempory_suffix",
             "temporary_suffix",
         ),
+        (WJ, "delimiter = ", "delimeter = ", "systems.0.channels.0.file_drop.record.delimeter", "delimiter"),
         (MZ, "handover_list", "handover", "systems.0.channels.1.paper.handover", "handover_list"),
         (
             DA,
@@ -383,6 +393,23 @@ def test_a_key_that_was_nearly_right_is_told_with_the_right_one(
     (mistake,) = [mistake for mistake in caught.value.mistakes if mistake.key == key]
     assert mistake.message == f"no such key: did you mean {says}?"
     assert new in path.read_text("utf-8").splitlines()[mistake.line - 1]
+
+
+def test_a_format_that_is_none_is_told_with_the_one_that_was_meant(folder: Path) -> None:
+    path = folder / WJ
+    path.write_text(path.read_text("utf-8").replace('format = "csv"', 'format = "fixd"', 1), "utf-8")
+    with pytest.raises(SiteError, match=r"fixd is none of 'csv', .*: did you mean fixed"):
+        register_departments(str(folder))
+
+
+def test_a_folder_that_is_no_site_is_told_in_one_sentence(folder: Path) -> None:
+    for root, says in (
+        (folder / "archives", f"this is a department's folder; its site is {folder}"),
+        (folder / "calendar", "no site folder: it has no site.toml"),
+        (folder / "nowhere", "there is no such folder"),
+    ):
+        (mistake,) = mistakes_in(root)
+        assert str(mistake) == f"{root}: {says}"
 
 
 def test_a_source_that_is_not_there_is_told_with_the_one_that_is(whole_folder: Path) -> None:
