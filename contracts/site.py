@@ -48,6 +48,7 @@ __all__ = [
     "SystemFile",
     "load_site",
     "mistakes_of",
+    "parsed",
     "protocol_of",
     "with_items",
 ]
@@ -90,6 +91,15 @@ def mistakes_of(root: Path, file: str, error: ValueError, below: Location = ()) 
     if isinstance(error, ValidationError):
         return tuple(_mistakes(file, text, error, below))
     return (SiteMistake(file, line_of(text, below), _key(below), str(error)),)
+
+
+def parsed(file: str, text: str, of: type[T]) -> T:
+    """A file beside the site folder, read as strictly as those inside. Raises SiteError with every mistake."""
+    reader = _Reader(Path(), ())
+    value = reader.parse(file, text, of)
+    if value is None:
+        raise SiteError(reader.mistakes)
+    return value
 
 
 def with_items(site: Site, items: tuple[Item, ...]) -> Site:
@@ -138,11 +148,18 @@ class _Reader:
     def read(self, file: str, of: type[T]) -> T | None:
         try:
             text = (self.root / file).read_text(encoding="utf-8")
-            raw = tomllib.loads(text)
         except FileNotFoundError:
             self.mistakes.append(SiteMistake(file, 0, "", "the file is missing"))
             return None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            self.mistakes.append(SiteMistake(file, 0, "", f"not readable as TOML: {error}"))
+            return None
+        return self.parse(file, text, of)
+
+    def parse(self, file: str, text: str, of: type[T]) -> T | None:
+        try:
+            raw = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
             at = re.search(r"at line (\d+)", str(error))
             self.mistakes.append(SiteMistake(file, int(at[1]) if at else 0, "", f"not readable as TOML: {error}"))
             return None

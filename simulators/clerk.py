@@ -24,7 +24,8 @@ import aiohttp
 
 from contracts.envelope import TaskCompletion
 from contracts.records import adapter
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.ledger import Ledger
 from simulators.sheet_reader import Blank, ReadSheet, UnreadableSheetError, read_sheet
 

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,11 +17,15 @@ from contracts.errors import OnedoorError
 from contracts.site import Site
 from contracts.situation import ChannelStatus, Situation
 from simulators.clerk_command import clerk
+from simulators.control.app import control_server
+from simulators.control.board import Board
 from simulators.day.command import day
 from simulators.faults import Fault
 from simulators.from_contract import contract_city
 from simulators.how_to_reach import how_to_reach
 from simulators.sample import sample_site
+from simulators.scenario import Rule, Scenario
+from simulators.scenario_files import load_scenario, shipped
 from simulators.site_folders import site_with_packages
 from simulators.world import Plan, World, world
 
@@ -42,12 +47,6 @@ app = typer.Typer(
 )
 app.command()(day)
 app.command()(clerk)
-
-_BY_NATURE: Final[Mapping[Situation, frozenset[Fault]]] = {
-    Situation.API: frozenset(Fault) - {Fault.TRUNCATED_FILE},
-    Situation.FILE_DROP: frozenset(Fault) - {Fault.UNAVAILABLE_503, Fault.ERROR_AFTER_EFFECT_500},
-}
-"""What can go wrong where."""
 
 
 class SimulateError(OnedoorError):
@@ -71,11 +70,16 @@ def simulate(
     port: Annotated[int, typer.Option(help="Port of the first system, the next one above; 0: free ones.")] = 0,
     hub: Annotated[str, typer.Option(help="Where departments call back.")] = "http://127.0.0.1:8080",
     fault: Annotated[
-        list[str] | None, typer.Option(help=f"KIND=PROBABILITY; repeat. Kinds: {', '.join(Fault)}.")
+        list[str] | None,
+        typer.Option(help=f"KIND=PROBABILITY for every department; repeat. Kinds: {', '.join(Fault)}."),
     ] = None,
     delay: Annotated[float, typer.Option(help="Seconds until a later answer.")] = 1.0,
     slow: Annotated[float, typer.Option(help="Seconds that the fault `delay` takes.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Of what they decide and when faults come.")] = 1,
+    scenario: Annotated[
+        str, typer.Option(help="A scenario file, or the name of one that comes along: what goes wrong when.")
+    ] = "",
+    control_port: Annotated[int, typer.Option(help="Port of the control page and its API; 0: a free one.")] = 0,
 ) -> None:
     """Run departments of a site until Ctrl-C, and write the settings of a hub that reaches them."""
     # Connections break here on purpose; paramiko would tell of each on the screen.
@@ -83,7 +87,7 @@ def simulate(
     place = (site or sample_site()).resolve()
     made = contract_city(contract, names or ()) if contract else None
     found = made.site if made else site_with_packages(place)
-    dial = dialled(fault or ())
+    begins = begun(scenario, found, seed, dialled(fault or ()))
     plan = Plan(
         folder=folder.resolve(),
         site=place,
@@ -94,11 +98,10 @@ def simulate(
         seed=seed,
         systems=None if made else chosen(found, names or ()),
         system_ports=port,
-        faults={situation: _possible(dial, kinds) for situation, kinds in _BY_NATURE.items()},
         reply_delay_seconds=delay,
         slow_seconds=slow,
     )
-    asyncio.run(_run(plan, hub, Console(highlight=False)))
+    asyncio.run(_run(plan, hub, begins, control_port, Console(highlight=False)))
 
 
 def chosen(site: Site, names: Sequence[str]) -> frozenset[str] | None:
@@ -125,11 +128,14 @@ def dialled(faults: Sequence[str]) -> Mapping[Fault, float]:
     return found
 
 
-def _possible(dial: Mapping[Fault, float], kinds: frozenset[Fault]) -> Mapping[Fault, float]:
-    return {kind: share for kind, share in dial.items() if kind in kinds}
+def begun(scenario: str, site: Site, seed: int, dial: Mapping[Fault, float]) -> Scenario:
+    """The scenario of that name or file, and for everybody what was dialled by hand. Raises ScenarioError."""
+    found = load_scenario(shipped().get(scenario, Path(scenario)), site) if scenario else Scenario(name="-", seed=seed)
+    by_hand = tuple(Rule(fault=kind, probability=share) for kind, share in dial.items())
+    return replace(found, rules=(*found.rules, *by_hand))
 
 
-async def _run(plan: Plan, hub: str, console: Console) -> None:
+async def _run(plan: Plan, hub: str, scenario: Scenario, control_port: int, console: Console) -> None:
     task = asyncio.current_task()
     if task is not None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,13 +144,18 @@ async def _run(plan: Plan, hub: str, console: Console) -> None:
         for department in city.rest.values():
             if department.caller is not None:
                 department.caller.hub_url = hub
-        _tell(city, console)
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            # This is how it is meant to end.
-            if task is not None:
-                task.uncancel()
+        board = Board(city=city, scenario=scenario)
+        board.begin(scenario)
+        async with control_server(board, control_port) as control:
+            _tell(city, console)
+            console.print(f"Control page, fault dials and their API: {control}/", soft_wrap=True)
+            console.print("End with Ctrl-C.")
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                # This is how it is meant to end.
+                if task is not None:
+                    task.uncancel()
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(city.injected().items()))
         console.print(f"Ended. Faults injected: {counts or 'none'}.")
 
@@ -163,7 +174,6 @@ def _tell(city: World, console: Console) -> None:
     settings = city.write_places()
     console.print(f"Settings of a hub that reaches them: {settings}", soft_wrap=True)
     console.print(f"Try one: onedoor plugins try NAME --case FILE --send --settings {settings}", soft_wrap=True)
-    console.print("End with Ctrl-C.")
 
 
 def _on_paper(site: Site, systems: frozenset[str] | None) -> Sequence[str]:

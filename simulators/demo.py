@@ -29,7 +29,7 @@ from simulators.demo_folder import demo_folder
 from simulators.demo_people import demo_accounts
 from simulators.demo_play import Play, Seen
 from simulators.demo_screen import bars, show_figures, show_verdict
-from simulators.faults import Fault
+from simulators.faults import CLASSIC, Fault
 from simulators.sample import sample_site
 from simulators.world import Plan, World, world
 
@@ -222,7 +222,7 @@ def _summary(
         "centre_steps": found.centre.as_json(),
         "items": {"run": found.items, "of_site": found.items_of_site},
         "by_system": {system: line.as_json() for system, line in found.by_system.items()},
-        "faults": {fault.value: injected.get(fault.value, 0) for fault in Fault},
+        "faults": {fault.value: injected.get(fault.value, 0) for fault in Fault if fault in CLASSIC},
         "retries": found.retries,
         "unknown": found.unknown,
         "dead_letters": found.dead_letters,

@@ -1,10 +1,7 @@
 """A department that exchanges files: it takes what is complete, acts once for a delivery id, and answers in result files.
 
-What it receives, does and answers is in its ledger before anybody can see it. Faults of the dial:
-
-    lost_reply        a record is left out of its result file and answered in a later one
-    truncated_file    a result file is cut in half under its final name; the whole one follows under a new name
-    duplicate_reply   the same lines come again: twice in the file, or in a second file
+What it receives, does and answers is in its ledger before anybody can see it. What its dial can make it do wrong with records and result
+files is told in ``simulators.faults``; after a file that is wrong in itself the right one follows under a new name.
 """
 
 import csv
@@ -29,7 +26,9 @@ from contracts.records import record
 from contracts.site import SystemFile
 from contracts.situation import Situation
 from simulators.department_files import appear, cell_text, control_path, control_text, disagreement, ledger_id
-from simulators.faults import Fault, FaultDial
+from simulators.dial import NOTHING, FaultDial, Met
+from simulators.faults import Fault, Place
+from simulators.file_faults import NOTE, impossible, reencoded
 from simulators.file_forms import Form, Request, Result, Sending, read_requests, write_results
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES, decide
@@ -85,6 +84,7 @@ class FileDepartment:
         self._dice = random.Random(f"{habits.seed}/{system.key}")  # noqa: S311 - must repeat itself, no secret
         by_code = {str(one.wire[Situation.FILE_DROP]["operation_code"]): one for one in _carried(system)}
         self._form = Form(table=self._table, operations=by_code, code_column=system.result_field, secret=secret)
+        self._cannot = impossible(self._table)
         self._due: list[tuple[float, _Line]] = []
         self._whole: list[tuple[float, tuple[_Line, ...]]] = []
         self._arrivals: dict[str, int] = {}
@@ -191,7 +191,8 @@ class FileDepartment:
             kind=verdict.kind,
             result=self._result(row, verdict.code, verdict.fields),
         )
-        self._due.append((self._habits.monotonic() + self._habits.result_delay_seconds, line))
+        latency = self._dial.latency((operation.key,)) if self._dial else 0.0
+        self._due.append((self._habits.monotonic() + self._habits.result_delay_seconds + latency, line))
 
     def _result(self, row: Request, code: str, fields: Mapping[str, JsonValue]) -> Result:
         operation = self._form.operations[row.operation]
@@ -214,7 +215,7 @@ class FileDepartment:
         for cut in [one for one in self._whole if one[0] <= now]:
             self._whole.remove(cut)
             self._write(cut[1])
-        lines = [line for at, line in self._due if at <= now and not self._is_left_out()]
+        lines = [line for at, line in self._due if at <= now and not self._is_left_out(line)]
         picked = {id(line) for line in lines}
         late = now + self._habits.later_seconds
         self._due = [(late if at <= now else at, line) for at, line in self._due if id(line) not in picked]
@@ -224,35 +225,72 @@ class FileDepartment:
             if part:
                 self._send(tuple(part))
 
-    def _is_left_out(self) -> bool:
-        return self._dial is not None and self._dial.draw(frozenset({Fault.LOST_REPLY})) is not None
+    def forget(self) -> None:
+        """Hold nothing of what was: as a department that was set up anew. What lies in its folders for the hub stays."""
+        self._due, self._whole, self._arrivals = [], [], {}
+        self.problems.clear()
+        for path in self._taken.iterdir():
+            path.unlink()
+
+    def _is_left_out(self, line: _Line) -> bool:
+        return self._dial is not None and self._dial.meet(Place.RECORD, (line.operation,)).fault is not None
 
     def _send(self, lines: tuple[_Line, ...]) -> None:
-        among = frozenset({Fault.TRUNCATED_FILE, Fault.DUPLICATE_REPLY})
-        fault = self._dial.draw(among) if self._dial else None
-        if fault is Fault.TRUNCATED_FILE:
-            self._write(lines, cut=True)
-            self._whole.append((self._habits.monotonic() + self._habits.later_seconds, lines))
-        elif fault is Fault.DUPLICATE_REPLY and self._dice.random() < 0.5:
-            self._write((*lines, *lines))
-        else:
-            self._write(lines)
-            if fault is Fault.DUPLICATE_REPLY:
+        operations = {line.operation for line in lines}
+        met = self._dial.meet(Place.FILE, operations, without=self._cannot) if self._dial else NOTHING
+        match met.fault:
+            case Fault.FILE_LATE:
+                self._again(lines, met)
+            case Fault.TRUNCATED_FILE | Fault.REENCODED_FILE | Fault.WRONG_COUNTS:
+                self._write(lines, met.fault)
+                self._again(lines, met)
+            case Fault.FILE_TWICE:
+                path, content = self._write(lines)
+                self._appear(path.with_name(self._new_name()), content, content, len(lines))
+            case Fault.DUPLICATE_REPLY if self._dice.random() < 0.5:
+                self._write((*lines, *lines))
+            case Fault.DUPLICATE_REPLY:
+                self._write(lines)
+                self._write(lines)
+            case _:
                 self._write(lines)
 
-    def _write(self, lines: tuple[_Line, ...], *, cut: bool = False) -> None:
+    def _again(self, lines: tuple[_Line, ...], met: Met) -> None:
+        """The file as it should be, later."""
+        seconds = self._habits.later_seconds if met.seconds is None else met.seconds
+        self._whole.append((self._habits.monotonic() + seconds, lines))
+
+    def _write(self, lines: tuple[_Line, ...], fault: Fault | None = None) -> tuple[Path, bytes]:
+        """A file of these lines. Returns its path and what it should hold."""
         path = self._back / self._new_name()
         local = self._habits.now().astimezone(ZoneInfo(self._table.timezone))
-        content = write_results(self._form, [line.result for line in lines], Sending(name=path.stem, at=local))
-        if not cut:
+        surplus = int(fault is Fault.WRONG_COUNTS)
+        sending = Sending(name=path.stem, at=local, surplus=surplus)
+        content = written = write_results(self._form, [line.result for line in lines], sending)
+        if fault is Fault.TRUNCATED_FILE:
+            written = content[: len(content) // 2]
+        elif fault is Fault.REENCODED_FILE:
+            written = reencoded(content, self._table.encoding)
+            if written == content and self._dial:
+                # Plain ASCII is the same in both.
+                self._dial.take_back(fault, lines[0].operation if len({line.operation for line in lines}) == 1 else "")
+            content = written
+        if fault is not Fault.TRUNCATED_FILE:
             operations = {one.key: one for one in self._system.operations}
             digest = hashlib.sha256(content).hexdigest()
+            note = NOTE.get(fault, "") if fault else ""
             for line in lines:
-                self._log("reply", line.delivery_id, operations[line.operation], digest, line.kind.value)
-        appear(path, content[: len(content) // 2] if cut else content)
+                said = f"{line.kind.value} {note}".strip()
+                self._log("reply", line.delivery_id, operations[line.operation], digest, said)
+        self._appear(path, written, content, len(lines) + surplus)
+        return path, content
+
+    def _appear(self, path: Path, written: bytes, content: bytes, rows: int) -> None:
+        """The file and what its control file says of it."""
+        appear(path, written)
         control = self._table.back.control_file
         if control:
-            appear(control_path(path, control), control_text(control, path.name, content, len(lines)))
+            appear(control_path(path, control), control_text(control, path.name, content, rows))
 
     def _new_name(self) -> str:
         """A name that this department never used, a restart included."""

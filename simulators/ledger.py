@@ -13,14 +13,23 @@ The note of an arrival says why it was turned away (or ``again``), that of a rep
 import json
 import os
 import threading
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Final
+
+KEPT: Final = 100
+"""Entries that are at hand without reading the file."""
 
 
 class Ledger:
-    """An append-only file; opening an existing one counts what it holds (``counts``: entries by kind). Safe for use from several threads."""
+    """An append-only file; opening an existing one counts what it holds. Safe for use from several threads.
+
+    ``counts``: entries by kind; ``tally``: by operation and kind, and beside the kinds ``again`` (an arrival whose id was known),
+    ``rejected`` (one that was turned away) and ``doubled`` (an effect too many); ``recent``: the latest entries.
+    """
 
     def __init__(self, path: Path, *, synced: bool = True) -> None:
         """``synced`` False: for a city that cannot crash, where each sync would only cost time."""
@@ -29,20 +38,15 @@ class Ledger:
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self._effects: Counter[str] = Counter()
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                entry = json.loads(line)
-                self.counts[entry["kind"]] += 1
-                if entry["kind"] == "effect":
-                    self._effects[entry["delivery_id"]] += 1
+        self.tally: Counter[tuple[str, str]] = Counter()
+        self.recent: deque[Mapping[str, str]] = deque(maxlen=KEPT)
+        for entry in self.entries():
+            self._count(entry)
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, kind: str, system: str, delivery_id: str, operation: str, digest: str = "", note: str = "") -> int:
         """Append and sync; returns how many effects the delivery id has now. ``digest``: SHA-256 hex of the message."""
         with self._lock:
-            self.counts[kind] += 1
-            if kind == "effect":
-                self._effects[delivery_id] += 1
             entry = {
                 "kind": kind,
                 "system": system,
@@ -52,11 +56,45 @@ class Ledger:
                 "note": note,
                 "at": datetime.now(UTC).isoformat(),
             }
+            self._count(entry)
             self._file.write(json.dumps(entry) + "\n")
             if self._synced:
                 self._file.flush()
                 os.fdatasync(self._file.fileno())
             return self._effects[delivery_id]
+
+    def _count(self, entry: Mapping[str, str]) -> None:
+        kind, note, operation = entry["kind"], entry["note"], entry["operation"]
+        if kind == "effect":
+            self._effects[entry["delivery_id"]] += 1
+            if self._effects[entry["delivery_id"]] > 1:
+                self.tally[operation, "doubled"] += 1
+        self.counts[kind] += 1
+        self.tally[operation, kind] += 1
+        if kind == "arrival" and note:
+            self.tally[operation, "again" if note == "again" else "rejected"] += 1
+        self.recent.append(entry)
+
+    def entries(self) -> Iterator[Mapping[str, str]]:
+        """Every entry of the file, oldest first."""
+        if self.path.exists():
+            with self.path.open(encoding="utf-8") as lines:
+                for line in lines:
+                    yield json.loads(line)
+
+    def begin_anew(self) -> None:
+        """An empty ledger under the same name. The old one keeps its entries in the folder ``closed`` beside it."""
+        with self._lock:
+            self._file.close()
+            closed = self.path.parent / "closed"
+            closed.mkdir(exist_ok=True)
+            number = len(list(closed.glob(f"{self.path.stem}.*"))) + 1
+            self.path.rename(closed / f"{self.path.stem}.{number}{self.path.suffix}")
+            self._effects.clear()
+            self.counts.clear()
+            self.tally.clear()
+            self.recent.clear()
+            self._file = self.path.open("a", encoding="utf-8")
 
     def effects(self, delivery_id: str) -> int:
         """How often the department acted on this delivery id."""

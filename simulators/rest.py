@@ -1,14 +1,8 @@
 """A REST department, built from a system's channel table: what a department's own software would be.
 
 It checks who calls and what the message holds, acts once for a delivery id, and answers at once or later (by callback, or when it
-is asked). What it receives, does and answers is in its ledger before anybody hears of it. Faults of the dial:
-
-    refuse                  the connection is cut before the message is read: nothing in the ledger, nothing happened
-    unavailable_503         the message is logged as arrived and turned away with Retry-After: no effect
-    delay                   the answer takes ``slow_seconds`` longer
-    error_after_effect_500  it acts, and then answers 500
-    lost_reply              it acts, and the answer never comes: the connection is cut, a callback is not made; asked, it knows
-    duplicate_reply         the callback is made twice
+is asked). What it receives, does and answers is in its ledger before anybody hears of it. What its dial can make it do wrong is told
+in ``simulators.faults``; a message that is refused or reset stands in no ledger, one that is turned away stands there as one that came.
 """
 
 import asyncio
@@ -30,14 +24,14 @@ from contracts.site import SystemFile
 from contracts.situation import Situation
 from simulators.callbacks import Caller
 from simulators.contract_answers import ContractAnswers
+from simulators.dial import NOTHING, FaultDial, Met
 from simulators.doorkeeper import Doorkeeper
-from simulators.faults import Fault, FaultDial
+from simulators.faults import Fault, place_of
+from simulators.http_door import HttpDoor
+from simulators.http_faults import UNSAID, Crossing, cut, note_of, reset, spoilt, turned_away, turning
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES
 from simulators.rest_desk import Desk, Habits, Held, is_settled
-
-_AT_ONCE = frozenset(Fault) - {Fault.DUPLICATE_REPLY, Fault.TRUNCATED_FILE}
-_CALLED_BACK = frozenset(Fault) - {Fault.TRUNCATED_FILE}
 
 
 class RestDepartment:
@@ -54,7 +48,7 @@ class RestDepartment:
         dial: FaultDial | None,
         hub_url: str | None,
     ) -> None:
-        self.url = ""
+        self.door = HttpDoor(self.handle)
         self.calls = 0
         self.doorkeeper = Doorkeeper(table, secret)
         self.caller: Caller | None = None
@@ -68,6 +62,7 @@ class RestDepartment:
         self._desk = Desk(system, table.reference.echo, habits, ledger)
         # A gateway of its own may add to the message what no table says, such as a seal.
         self._takes_more = any(channel.rest is not None and channel.gateway for channel in system.channels)
+        self._crossing = Crossing()
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._messages = _routes(system, table)
@@ -79,15 +74,26 @@ class RestDepartment:
         self._enquiries = table.base_path + table.enquire_path.split("{")[0] if table.enquire_path else None
         self._list = table.base_path + table.poll.path if table.poll and table.poll.path else None
 
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self.door.url
+
+    def forget(self) -> None:
+        """Hold nothing of what was: as a department whose database was set up anew."""
+        self._desk.forget()
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request."""
         found = self._messages.get((request.method, request.path)) or self._below(request)
-        fault = None
+        met = NOTHING
         if found is not None:
             self.calls += 1
-            fault = self._draw(found[0])
-            if fault is Fault.REFUSE:
-                return _cut(request)
+            met = self._meet(found[0])
+            if met.fault is Fault.REFUSE:
+                return cut(request)
+            if met.fault is Fault.RESET:
+                return reset(request)
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         if request.path == self._table.auth.token_path:
@@ -96,7 +102,7 @@ class RestDepartment:
         if not self.doorkeeper.admits(request.method, request.path_qs, headers, body):
             return _json({"error": "unauthorised"}, 401)
         if found is not None:
-            return await self._receive(request, *found, body, fault)
+            return await self._receive(request, *found, body, met)
         return await self._asked(request)
 
     def _below(self, request: web.BaseRequest) -> tuple[Operation, RestWire] | None:
@@ -113,42 +119,63 @@ class RestDepartment:
             return await self._listed(request.query.get(self._table.poll.cursor, "0"), request.query["limit"])
         return _json({"error": "no such path"}, 404)
 
-    def _draw(self, operation: Operation) -> Fault | None:
+    def _meet(self, operation: Operation) -> Met:
         if self._dial is None:
-            return None
-        called_back = self.caller is not None and operation.answers is Answers.LATER
-        return self._dial.draw(_CALLED_BACK if called_back else _AT_ONCE)
+            return NOTHING
+        return self._dial.meet(place_of(operation, calls_back=self.caller is not None), (operation.key,))
 
     async def _receive(
-        self, request: web.BaseRequest, operation: Operation, wire: RestWire, body: bytes, fault: Fault | None
+        self, request: web.BaseRequest, operation: Operation, wire: RestWire, body: bytes, met: Met
     ) -> web.StreamResponse:
         message = _object(body)
         delivery_id = self._reference(request, message)
         if message is None or not delivery_id:
             return _json({"error": "not readable"}, 400)
         digest = hashlib.sha256(body).hexdigest()
-        if fault is Fault.UNAVAILABLE_503:
-            await self._desk.arrived(operation, delivery_id, digest, "503")
-            return _json({"error": "busy"}, 503, {"Retry-After": "1"})
-        if fault is Fault.DELAY:
-            await asyncio.sleep(self._habits.slow_seconds)
+        if turned := turning(met):
+            await self._desk.arrived(operation, delivery_id, digest, turned.note)
+            return turned_away(turned, met, orjson.dumps({"error": turned.note}), "application/json")
+        await self._wait(operation, met)
         if mistake := _mistake(operation, wire, message, self._table, takes_more=self._takes_more):
             await self._desk.arrived(operation, delivery_id, digest, mistake)
             return _json(self._rejection(operation, delivery_id), 422)
-        held = await self._desk.act(operation, wire.reply, delivery_id, digest)
+        late = self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
+        held = await self._desk.act(operation, wire.reply, delivery_id, digest, late_seconds=late)
         if held.digest != digest:
             return _json(self._rejection(operation, delivery_id), 409)
         if operation.answers is Answers.LATER:
-            return self._accept(request, held, fault)
-        return await self._settle(request, held, fault)
+            return await self._accept(request, held, met)
+        return await self._settle(request, held, met)
 
-    async def _settle(self, request: web.BaseRequest, held: Held, fault: Fault | None) -> web.StreamResponse:
-        if fault is Fault.ERROR_AFTER_EFFECT_500:
+    async def _wait(self, operation: Operation, met: Met) -> None:
+        seconds = self._dial.latency((operation.key,)) if self._dial is not None else 0.0
+        if met.fault is Fault.DELAY:
+            seconds += self._seconds(met)
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    def _seconds(self, met: Met) -> float:
+        return self._habits.slow_seconds if met.seconds is None else met.seconds
+
+    async def _settle(self, request: web.BaseRequest, held: Held, met: Met) -> web.StreamResponse:
+        if met.fault is Fault.ERROR_AFTER_EFFECT_500:
             return _json({"error": "something failed"}, 500)
-        await self._desk.replied(held, "lost" if fault is Fault.LOST_REPLY else "")
+        body = held.answer
+        if met.fault is Fault.SWAPPED_REPLIES:
+            body, met = await self._swapped(held, met)
+        if met.fault not in UNSAID:
+            await self._desk.replied(held, note_of(met))
         contract = self._habits.contract
         status = contract.statuses.get(held.operation.key, 200) if contract else 200
-        return _cut(request) if fault is Fault.LOST_REPLY else _answer(held.answer, status)
+        return await spoilt(request, _answer(body, status), met, self._habits.slow_seconds)
+
+    async def _swapped(self, held: Held, met: Met) -> tuple[bytes, Met]:
+        other = await self._crossing.exchanged(held.answer, self._seconds(met))
+        if other is not None:
+            return other, met
+        if self._dial is not None:
+            self._dial.take_back(Fault.SWAPPED_REPLIES, held.operation.key)
+        return held.answer, NOTHING
 
     def _reference(self, request: web.BaseRequest, message: Mapping[str, JsonValue] | None) -> str:
         reference = self._table.reference
@@ -165,22 +192,31 @@ class RestDepartment:
         code = next((code for code, found in codes if found.outcome is ResultKind.PERMANENT), None)
         return {self._table.reference.echo: delivery_id, **({self._system.result_field: code} if code else {})}
 
-    def _accept(self, request: web.BaseRequest, held: Held, fault: Fault | None) -> web.StreamResponse:
-        if self.caller is not None and fault is not Fault.LOST_REPLY:
-            self._start(self._call_back(self.caller, held, times=2 if fault is Fault.DUPLICATE_REPLY else 1))
-        if fault is Fault.ERROR_AFTER_EFFECT_500:
+    async def _accept(self, request: web.BaseRequest, held: Held, met: Met) -> web.StreamResponse:
+        answer = _json({self._table.reference.echo: held.delivery_id, "status": "accepted"}, 202)
+        if self.caller is not None:
+            if met.fault is not Fault.LOST_REPLY:
+                self._start(self._call_back(self.caller, held, met))
+            if met.fault in _OF_THE_CALLBACK:
+                return answer
+        if met.fault is Fault.ERROR_AFTER_EFFECT_500:
             return _json({"error": "something failed"}, 500)
-        if fault is Fault.LOST_REPLY and self.caller is None:
-            return _cut(request)
-        return _json({self._table.reference.echo: held.delivery_id, "status": "accepted"}, 202)
+        return await spoilt(request, answer, met, self._habits.slow_seconds)
 
-    async def _call_back(self, caller: Caller, held: Held, *, times: int) -> None:
-        await asyncio.sleep(self._habits.reply_delay_seconds)
-        if held.replied or (self._session is None and caller.post is None):
-            return
-        await self._desk.replied(held)
-        for _ in range(times):
-            await caller.call(self._session, held.answer)
+    async def _call_back(self, caller: Caller, held: Held, met: Met) -> None:
+        late = self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
+        await asyncio.sleep(self._habits.reply_delay_seconds + late)
+        gone: asyncio.Event | None = None
+        if met.fault is Fault.SWAPPED_REPLIES:
+            gone = self._crossing.overtake()
+            if gone is None and not await self._crossing.overtaken(self._seconds(met)) and self._dial is not None:
+                self._dial.take_back(Fault.SWAPPED_REPLIES, held.operation.key)
+        if not held.replied and (self._session is not None or caller.post is not None):
+            await self._desk.replied(held)
+            for _ in range(2 if met.fault is Fault.DUPLICATE_REPLY else 1):
+                await caller.call(self._session, held.answer)
+        if gone is not None:
+            gone.set()
 
     async def _enquired(self, delivery_id: str) -> web.StreamResponse:
         held = self._desk.held(delivery_id)
@@ -206,18 +242,16 @@ class RestDepartment:
     @asynccontextmanager
     async def serving(self, host: str, port: int) -> AsyncIterator["RestDepartment"]:
         """Listens until the block ends; callbacks under way are dropped then, as when a department is switched off."""
-        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            self.url = f"http://{host}:{runner.addresses[0][1]}"
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as self._session:
-                yield self
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
-        finally:
-            await runner.cleanup()
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with self.door.listening(host, port), aiohttp.ClientSession(timeout=timeout) as self._session:
+            yield self
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+_OF_THE_CALLBACK = frozenset({Fault.LOST_REPLY, Fault.DUPLICATE_REPLY, Fault.SWAPPED_REPLIES, Fault.LATE_REPLY})
+"""Faults of the later answer: the message itself is taken as ever."""
 
 
 def _routes(system: SystemFile, table: RestTable) -> Mapping[tuple[str, str], tuple[Operation, RestWire]]:
@@ -255,13 +289,6 @@ def _json(value: Mapping[str, object], status: int = 200, headers: Mapping[str, 
 
 def _answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
-
-
-def _cut(request: web.BaseRequest) -> web.Response:
-    """End the connection without a word."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
 
 
 def _utc_now() -> datetime:

@@ -74,8 +74,17 @@ class Desk:
         """A message that is not acted on."""
         await self._log(("arrival", delivery_id, operation.key, digest, note))
 
-    async def act(self, operation: Operation, rows: Mapping[str, str], delivery_id: str, digest: str) -> Held:
-        """Once for a delivery id where sending again is declared safe, each time where it is not. ``rows``: the channel's reply rows."""
+    def forget(self) -> None:
+        """Everything."""
+        self._held.clear()
+        self._listed.clear()
+
+    async def act(
+        self, operation: Operation, rows: Mapping[str, str], delivery_id: str, digest: str, *, late_seconds: float = 0.0
+    ) -> Held:
+        """Once for a delivery id where sending again is declared safe, each time where it is not. ``rows``: the channel's reply rows;
+        ``late_seconds``: until the result, beyond the usual.
+        """
         known = self._held.get(delivery_id)
         was_busy = known is not None and known.kind is ResultKind.TEMPORARY
         if known is not None and self._habits.resend_is_safe and not was_busy:
@@ -92,7 +101,7 @@ class Desk:
             entries.append(("effect", delivery_id, operation.key, digest, ""))
         await self._log(*entries)
         later = operation.answers is Answers.LATER
-        held.settled_at = _loop_time() + (self._habits.reply_delay_seconds if later else 0.0)
+        held.settled_at = _loop_time() + (self._habits.reply_delay_seconds + late_seconds if later else 0.0)
         held.acted.set()
         return held
 

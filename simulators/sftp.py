@@ -10,7 +10,7 @@ import paramiko
 from contracts.catalogue import CodeList, ResultKind
 from contracts.records import record
 from contracts.site import SystemFile
-from simulators.faults import FaultDial
+from simulators.dial import FaultDial
 from simulators.file_department import FileDepartment, habits
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES

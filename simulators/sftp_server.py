@@ -1,15 +1,18 @@
 """An SFTP server on loopback: paramiko's server side over a folder on disk, one account a department.
 
 It keeps the two promises that the file exchange stands on, as OpenSSH does: a plain rename never replaces a file, and
-``fsync@openssh.com`` brings a file to the disk. It can also refuse or delay connections, write slowly and stand still.
+``fsync@openssh.com`` brings a file to the disk. It can also write slowly, stand still, be shut and opened again, and do wrong what its
+dial says at the door and during an upload (``simulators.faults``).
 """
 
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +21,15 @@ from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRA
 from paramiko.sftp import CMD_EXTENDED, CMD_INIT, CMD_VERSION, SFTP_FAILURE, SFTP_OK
 
 from contracts.records import record
-from simulators.faults import Fault, FaultDial
+from simulators.dial import NOTHING, FaultDial, Met
+from simulators.faults import Fault, Place
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 FSYNC = "fsync@openssh.com"
-_AT_THE_DOOR = frozenset({Fault.REFUSE, Fault.DELAY})
+_HALF_CHUNK = 1024
+"""Bytes that still go to a disk before it is full."""
 
 
 @record
@@ -55,6 +60,38 @@ class SftpServer:
         self._dial = dial
         self._delay_seconds = delay_seconds
         self._transports: list[paramiko.Transport] = []
+        self._listener: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody listens."""
+        return self._listener is not None
+
+    @cached_property
+    def _other_key(self) -> paramiko.PKey:
+        return paramiko.ECDSAKey.generate()
+
+    def open(self) -> None:
+        """Listen, on the same port each time. Raises OSError when somebody else has taken it meanwhile."""
+        if self._listener is not None:
+            return
+        self._listener = socket.create_server((self.host, self.port))
+        self.port = self._listener.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._accepting.start()
+
+    def shut(self) -> None:
+        """Nobody listens any more: connections are refused, those that are open are cut."""
+        listener, self._listener = self._listener, None
+        if listener is None or self._accepting is None:
+            return
+        # Closing alone does not wake a thread that waits in accept.
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        self._accepting.join(5)
+        self.cut()
 
     def stand_still(self) -> None:
         """Accept everything and answer nothing, like a stopped process, until ``go_on``."""
@@ -71,29 +108,36 @@ class SftpServer:
             transport.close()
             transport.join(5)
 
-    def accept(self, listener: socket.socket) -> None:
+    def meet(self, place: Place) -> Met:
+        """What the dial has for the next connection, or upload."""
+        return self._dial.meet(place) if self._dial else NOTHING
+
+    def _accept(self, listener: socket.socket) -> None:
         """Take connections until the listener is closed."""
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            fault = self._dial.draw(_AT_THE_DOOR) if self._dial else None
-            if fault is Fault.REFUSE:
+            met = self.meet(Place.CONNECTION)
+            if met.fault in (Fault.REFUSE, Fault.RESET):
+                if met.fault is Fault.RESET:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.close()
                 continue
-            delay = self._delay_seconds if fault is Fault.DELAY else 0.0
-            threading.Thread(target=self._serve, args=(connection, delay), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection, met), daemon=True).start()
 
-    def _serve(self, connection: socket.socket, delay: float) -> None:
-        time.sleep(delay)
+    def _serve(self, connection: socket.socket, met: Met) -> None:
+        if met.fault is Fault.DELAY:
+            time.sleep(self._delay_seconds if met.seconds is None else met.seconds)
         self.connections += 1
         transport = paramiko.Transport(connection)
         self._transports.append(transport)
-        transport.add_server_key(self.key)
-        transport.set_subsystem_handler("sftp", _Sftp, _Folder, self)
+        transport.add_server_key(self._other_key if met.fault is Fault.CHANGED_HOST_KEY else self.key)
+        transport.set_subsystem_handler("sftp", _Sftp, _Folder, self, transport)
+        accounts = {} if met.fault is Fault.LOGIN_REFUSED else self.accounts
         with suppress(paramiko.SSHException, EOFError, OSError):
-            transport.start_server(event=threading.Event(), server=_Door(self.accounts))
+            transport.start_server(event=threading.Event(), server=_Door(accounts))
 
 
 class _Door(paramiko.ServerInterface):
@@ -165,16 +209,25 @@ class _Sftp(paramiko.SFTPServer):
 class _File(paramiko.SFTPHandle):
     """An open file."""
 
-    def __init__(self, path: Path, flags: int, pause_seconds: float) -> None:
+    def __init__(
+        self, path: Path, flags: int, pause_seconds: float, fault: Fault | None, line: paramiko.Transport
+    ) -> None:
         super().__init__(flags)
         mode = "rb" if not flags & (os.O_WRONLY | os.O_RDWR) else "r+b"
         # Flags are the client's wish for creating and truncating; Python's modes cannot say all of them.
         self.opened = os.fdopen(os.open(path, flags, 0o644), mode)
         self._pause_seconds = pause_seconds
+        self._fault, self._line = fault, line
         self.readfile = self.writefile = self.opened
 
     def write(self, offset: int, data: "Buffer") -> int:
         time.sleep(self._pause_seconds)
+        if self._fault is not None:
+            super().write(offset, bytes(data)[:_HALF_CHUNK])
+            if self._fault is Fault.RESET_MID_BODY:
+                self._line.close()
+            # What OpenSSH makes of ENOSPC: version 3 of the protocol has no better word.
+            return SFTP_FAILURE
         return super().write(offset, data)
 
     def stat(self) -> paramiko.SFTPAttributes:
@@ -184,11 +237,12 @@ class _File(paramiko.SFTPHandle):
 class _Folder(paramiko.SFTPServerInterface):
     """The account's folder. Paths cannot leave it."""
 
-    def __init__(self, door: _Door, server: SftpServer) -> None:
+    def __init__(self, door: _Door, server: SftpServer, line: paramiko.Transport) -> None:
         super().__init__(door)
         # Nobody opens a session before the login, which sets the account.
         self._root = door.account.root if door.account else Path(os.devnull)
         self._server = server
+        self._line = line
 
     def stall(self) -> None:
         """Wait while the server stands still."""
@@ -214,8 +268,9 @@ class _Folder(paramiko.SFTPServerInterface):
             return _refusal(error)
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
+        fault = self._server.meet(Place.TRANSFER).fault if flags & (os.O_WRONLY | os.O_RDWR) else None
         try:
-            return _File(self._real(path), flags, self._server.write_pause_seconds)
+            return _File(self._real(path), flags, self._server.write_pause_seconds, fault, self._line)
         except OSError as error:
             return _refusal(error)
 
@@ -271,20 +326,13 @@ def sftp_server(
 ) -> Iterator[SftpServer]:
     """A server on 127.0.0.1 until the block ends. ``port`` 0 takes a free one; ``key`` None makes a new host key.
 
-    The dial may refuse connections or delay them by ``delay_seconds``.
+    ``delay_seconds``: what the dial's delay takes where its rule does not say.
     """
     server = SftpServer(accounts, key=key or paramiko.ECDSAKey.generate(), dial=dial, delay_seconds=delay_seconds)
-    with socket.create_server((server.host, port)) as listener:
-        server.port = listener.getsockname()[1]
-        accepting = threading.Thread(target=server.accept, args=(listener,), daemon=True)
-        accepting.start()
-        try:
-            yield server
-        finally:
-            server.go_on()
-            # Closing alone does not wake a thread that waits in accept.
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
-            accepting.join(5)
-            server.cut()
+    server.port = port
+    server.open()
+    try:
+        yield server
+    finally:
+        server.go_on()
+        server.shut()

@@ -1,13 +1,8 @@
 """A SOAP department, built from a system's channel table and the same WSDL: what a department's own software would be.
 
 It checks who calls and what the message holds, acts once for a delivery id where that is declared, and answers at once or when it is
-asked. What it receives, does and answers is in its ledger before anybody hears of it. Faults of the dial:
-
-    refuse                  the connection is cut, as if the message had never come: nothing in the ledger, nothing happened
-    unavailable_503         the message is logged as arrived and turned away with Retry-After: no effect
-    delay                   the answer takes ``slow_seconds`` longer
-    error_after_effect_500  it acts, and then answers a Server fault
-    lost_reply              it acts, and the answer never comes: the connection is cut; asked, it knows
+asked. What it receives, does and answers is in its ledger before anybody hears of it. What its dial can make it do wrong is told in
+``simulators.faults``. Which operation is meant stands in the body, so that a connection is cut, or reset, when that has been read.
 """
 
 import asyncio
@@ -17,6 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import orjson
 from aiohttp import web
@@ -35,7 +31,10 @@ from contracts.errors import OutcomeUnknownError, PermanentError
 from contracts.site import SystemFile
 from contracts.situation import Situation
 from simulators.contract_answers import ContractAnswers
-from simulators.faults import Fault, FaultDial
+from simulators.dial import NOTHING, FaultDial, Met
+from simulators.faults import Fault, place_of
+from simulators.http_door import HttpDoor
+from simulators.http_faults import UNSAID, Crossing, cut, note_of, reset, spoilt, turned_away, turning
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES
 from simulators.rest_desk import Desk, Habits, Held, is_settled
@@ -43,7 +42,6 @@ from simulators.soap_answers import answered
 from simulators.soap_door import SoapDoor
 from simulators.soap_envelopes import Call, Misunderstood, read_call, write_answer, write_fault
 
-_FAULTS = frozenset(Fault) - {Fault.DUPLICATE_REPLY, Fault.TRUNCATED_FILE}
 _CONTENT = {"1.1": "text/xml", "1.2": "application/soap+xml"}
 
 
@@ -62,7 +60,7 @@ class SoapDepartment:
         ledger: Ledger | None,
         dial: FaultDial | None,
     ) -> None:
-        self.url = ""
+        self.door = HttpDoor(self.handle)
         self.calls = 0
         self._system = system
         self._table = table
@@ -73,11 +71,21 @@ class SoapDepartment:
         self._dial = dial
         self._door = SoapDoor(table, secret)
         self._desk = Desk(system, table.echo, habits, ledger)
+        self._crossing = Crossing()
         self._messages: dict[str, tuple[Operation, SoapWire]] = {}
         for operation in system.operations:
             if Situation.API in operation.wire:
                 wire = SoapWire.model_validate(dict(operation.wire[Situation.API]))
                 self._messages[wire.operation] = (operation, wire)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self.door.url
+
+    def forget(self) -> None:
+        """Hold nothing of what was: as a department whose database was set up anew."""
+        self._desk.forget()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request."""
@@ -161,34 +169,56 @@ class SoapDepartment:
     ) -> web.StreamResponse:
         operation, wire = self._messages[name]
         self.calls += 1
-        fault = self._dial.draw(_FAULTS) if self._dial is not None else None
-        if fault is Fault.REFUSE:
-            return _cut_off(request)
+        met = self._dial.meet(place_of(operation, calls_back=False), (operation.key,)) if self._dial else NOTHING
+        if met.fault is Fault.REFUSE:
+            return cut(request)
+        if met.fault is Fault.RESET:
+            return reset(request)
         delivery_id = self._reference(call, fields)
-        if fault is Fault.UNAVAILABLE_503:
-            await self._desk.arrived(operation, delivery_id, call.digest, "503")
-            return web.Response(status=503, text="busy", headers={"Retry-After": "1"})
-        if fault is Fault.DELAY:
-            await asyncio.sleep(self._habits.slow_seconds)
+        if turned := turning(met):
+            await self._desk.arrived(operation, delivery_id, call.digest, turned.note)
+            content, _ = write_fault(self._table, call.message_id, "Server", turned.note)
+            return turned_away(turned, met, content, self._content_type)
+        await self._wait(operation, met)
         if mistake := self._mistake(operation, wire, fields):
             await self._desk.arrived(operation, delivery_id, call.digest, mistake)
             return self._answer(call, name, self._rejection(operation, delivery_id))
-        held = await self._desk.act(operation, wire.reply, delivery_id, call.digest)
+        late = self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
+        held = await self._desk.act(operation, wire.reply, delivery_id, call.digest, late_seconds=late)
         if held.digest != call.digest:
             return self._answer(call, name, self._rejection(operation, delivery_id))
-        return await self._settle(request, call, name, held, fault)
+        return await self._settle(request, call, name, held, met)
+
+    async def _wait(self, operation: Operation, met: Met) -> None:
+        seconds = self._dial.latency((operation.key,)) if self._dial is not None else 0.0
+        if met.fault is Fault.DELAY:
+            seconds += self._seconds(met)
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    def _seconds(self, met: Met) -> float:
+        return self._habits.slow_seconds if met.seconds is None else met.seconds
 
     async def _settle(
-        self, request: web.BaseRequest, call: Call, name: str, held: Held, fault: Fault | None
+        self, request: web.BaseRequest, call: Call, name: str, held: Held, met: Met
     ) -> web.StreamResponse:
-        if fault is Fault.ERROR_AFTER_EFFECT_500:
+        if met.fault is Fault.ERROR_AFTER_EFFECT_500:
             return self._fault(call, "Server", "something failed")
         later = held.operation.answers is Answers.LATER
-        if not later:
-            await self._desk.replied(held, "lost" if fault is Fault.LOST_REPLY else "")
-        if fault is Fault.LOST_REPLY:
-            return _cut_off(request)
-        return self._accepted(call, name, held.delivery_id) if later else self._answer(call, name, self._said(held))
+        answer = self._accepted(call, name, held.delivery_id) if later else self._answer(call, name, self._said(held))
+        if met.fault is Fault.SWAPPED_REPLIES:
+            answer, met = await self._swapped(answer, held, met)
+        if not later and met.fault not in UNSAID:
+            await self._desk.replied(held, note_of(met))
+        return await spoilt(request, answer, met, self._habits.slow_seconds)
+
+    async def _swapped(self, answer: web.Response, held: Held, met: Met) -> tuple[web.Response, Met]:
+        other = await self._crossing.exchanged(bytes(cast(bytes, answer.body)), self._seconds(met))
+        if other is not None:
+            return self._response(other, 200), met
+        if self._dial is not None:
+            self._dial.take_back(Fault.SWAPPED_REPLIES, held.operation.key)
+        return answer, NOTHING
 
     def _reference(self, call: Call, fields: Mapping[str, JsonValue]) -> str:
         if self._table.reference.place == "connection":
@@ -260,27 +290,17 @@ class SoapDepartment:
         return self._response(*write_fault(self._table, call.message_id if call else "", code, text))
 
     def _response(self, content: bytes, status: int) -> web.Response:
-        kind = f"{_CONTENT[self._table.soap_version]}; charset={self._table.encoding}"
-        return web.Response(body=content, status=status, headers={"Content-Type": kind})
+        return web.Response(body=content, status=status, headers={"Content-Type": self._content_type})
+
+    @property
+    def _content_type(self) -> str:
+        return f"{_CONTENT[self._table.soap_version]}; charset={self._table.encoding}"
 
     @asynccontextmanager
     async def serving(self, host: str, port: int) -> AsyncIterator["SoapDepartment"]:
         """Listens until the block ends."""
-        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            self.url = f"http://{host}:{runner.addresses[0][1]}"
+        async with self.door.listening(host, port):
             yield self
-        finally:
-            await runner.cleanup()
-
-
-def _cut_off(request: web.BaseRequest) -> web.Response:
-    """End the connection without a word."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
 
 
 def _utc_now() -> datetime:

@@ -18,32 +18,32 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import aiohttp
 
-from contracts.catalogue import CodeList, ResultKind
+from contracts.catalogue import ResultKind
 from contracts.site import Site, SystemFile
-from contracts.situation import ChannelStatus, Situation
+from contracts.situation import Situation
 from simulators import centre_staff, clerk
 from simulators.contract_answers import ContractAnswers
-from simulators.faults import Fault, FaultDial
-from simulators.file_department import file_drop_table
+from simulators.departments import Running, WorkingHabits, open_department, sending_channel
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.hub_process import HubProcess, serve_command
 from simulators.ledger import Ledger
 from simulators.made_secrets import secret, secret_names
 from simulators.plausible import SHARES
-from simulators.rest import RestDepartment, rest_department
+from simulators.rest import RestDepartment
 from simulators.senders import Sender
 from simulators.settings_text import toml_lines
-from simulators.sftp import SftpDepartment, sftp_department
+from simulators.sftp import SftpDepartment
 from simulators.site_folders import site_with_packages
-from simulators.soap import soap_department
 
 MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """Monday, 2 March 2026, nine o'clock by Chinese time: every office has just opened."""
@@ -107,8 +107,7 @@ class World:
     hub: HubProcess
     paper_ledger: Ledger
     dials: dict[str, FaultDial] = field(default_factory=dict)
-    rest: dict[str, RestDepartment] = field(default_factory=dict)
-    sftp: dict[str, SftpDepartment] = field(default_factory=dict)
+    departments: dict[str, Running] = field(default_factory=dict)
     open: dict[str, dict[str, Any]] = field(default_factory=dict)
     staff: centre_staff.Tally = field(default_factory=centre_staff.Tally)
     keyed: clerk.Tally = field(default_factory=clerk.Tally)
@@ -116,6 +115,16 @@ class World:
     _people: list[asyncio.Task[Any]] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _senders: list[Sender] = field(default_factory=list)
+
+    @property
+    def rest(self) -> dict[str, RestDepartment]:
+        """Those with a REST interface."""
+        return {key: one.software for key, one in self.departments.items() if isinstance(one.software, RestDepartment)}
+
+    @property
+    def sftp(self) -> dict[str, SftpDepartment]:
+        """Those that exchange files."""
+        return {key: one.software for key, one in self.departments.items() if isinstance(one.software, SftpDepartment)}
 
     @property
     def folder(self) -> Path:
@@ -226,7 +235,12 @@ class World:
             # Each system begins with another one, so that a short run has them all.
             turn = number % len(due) if due else 0
             self.dials[name] = FaultDial(
-                self.plan.faults.get(situation, {}), self.plan.seed + number, (*due[turn:], *due[:turn])
+                self.plan.faults.get(situation, {}),
+                self.plan.seed + number,
+                (*due[turn:], *due[:turn]),
+                system=name,
+                now=self.clock.now,
+                timezone=self.site.timezone,
             )
         return self.dials[name]
 
@@ -317,73 +331,32 @@ async def world(plan: Plan) -> AsyncIterator[World]:
 
 async def _open(city: World, system: SystemFile, stack: AsyncExitStack) -> None:
     """The department's own software behind the channel that sends; secrets for every channel."""
-    plan = city.plan
+    plan, sending = city.plan, sending_channel(system)
     values = {name: secret(plan.folder / "keys" / "secrets" / name) for name in secret_names(system)}
-    sending = next((one for one in system.channels if one.status is ChannelStatus.SENDING), None)
     if sending is None or sending.situation is Situation.PAPER:
         return
-    habits: _Habits = {
-        "port": plan.system_ports + len(city.open) if plan.system_ports else 0,
-        "ledger": stack.enter_context(Ledger(plan.folder / "ledgers" / f"{system.key}.jsonl")),
-        "dial": city.dial(system.key, sending.situation),
-        "seed": plan.seed,
-        "shares": plan.shares,
-        "code_lists": city.site.code_lists,
-        "now": city.clock.now,
-    }
-    delays: _Delays = {
-        "reply_delay_seconds": plan.reply_delay_seconds,
-        "slow_seconds": plan.slow_seconds,
-        "contract": plan.contracts.get(system.key),
-    }
-    if sending.situation is Situation.FILE_DROP:
-        exchange = stack.enter_context(
-            sftp_department(
-                system,
-                root=plan.folder / "files" / system.key,
-                result_delay_seconds=plan.reply_delay_seconds,
-                password=values.get(file_drop_table(system).auth.password or "", ""),
-                secret=values.__getitem__,
-                **habits,
-            )
-        )
-        city.sftp[system.key] = exchange
-        city.open[system.key] = {"file_drop": dict(exchange.place)}
-    elif sending.soap is not None:
-        folder = _department_folder(city.site, system)
-        service = soap_department(system, folder=folder, secret=values.__getitem__, **habits, **delays)
-        city.open[system.key] = {"api": {"url": (await stack.enter_async_context(service)).url}}
-    else:
-        city.rest[system.key] = department = await stack.enter_async_context(
-            rest_department(system, secret=values.__getitem__, hub_url=city.hub.url, **habits, **delays)
-        )
-        city.open[system.key] = {"api": {"url": department.url}}
-
-
-class _Habits(TypedDict):
-    """What every simulated department takes."""
-
-    port: int
-    ledger: Ledger
-    dial: FaultDial
-    seed: int
-    shares: Mapping[ResultKind, float]
-    code_lists: Mapping[str, CodeList]
-    now: Callable[[], datetime]
-
-
-class _Delays(TypedDict):
-    """Of those that are called."""
-
-    reply_delay_seconds: float
-    slow_seconds: float
-    contract: ContractAnswers | None
-
-
-def _department_folder(site: Site, system: SystemFile) -> Path:
-    """Where the files of the system's department lie, its WSDL among them."""
-    code = next(department.code for department in site.departments if system in department.systems)
-    return (Path(site.root) / site.files[code]).parent
+    ledger = stack.enter_context(Ledger(plan.folder / "ledgers" / f"{system.key}.jsonl"))
+    running = await open_department(
+        system,
+        stack,
+        site=city.site,
+        secret=values.__getitem__,
+        ledger=ledger,
+        dial=city.dial(system.key, sending.situation),
+        files=plan.folder / "files",
+        port=plan.system_ports + len(city.open) if plan.system_ports else 0,
+        hub_url=city.hub.url,
+        habits=WorkingHabits(
+            seed=plan.seed,
+            shares=plan.shares,
+            now=city.clock.now,
+            reply_delay_seconds=plan.reply_delay_seconds,
+            slow_seconds=plan.slow_seconds,
+            contract=plan.contracts.get(system.key),
+        ),
+    )
+    city.departments[system.key] = running
+    city.open[system.key] = {sending.situation.value: dict(running.place)}
 
 
 def _free_port() -> int:

@@ -21,7 +21,8 @@ from simulators.day.loop import VirtualLoop
 from simulators.day.network import CityRuntime, Network
 from simulators.day.people import City, clerks, counters, staff
 from simulators.day.plan import ANSWERS, FAULTS, FILE_FAULTS, HOUR, NIGHT_RUN, DayPlan
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.file_department import FileDepartment, Habits
 from simulators.ledger import Ledger
 from simulators.made_secrets import secret_names

@@ -83,10 +83,11 @@ class Result:
 
 @record
 class Sending:
-    """What a result file says of itself."""
+    """What a result file says of itself. ``surplus``: by how many records it overstates their number."""
 
     name: str
     at: datetime
+    surplus: int = 0
 
 
 def request_of(form: Form, code: str, values: Mapping[str, str]) -> Request:
@@ -131,7 +132,7 @@ def totals_texts(
     for place, field in enumerate(totals.fields):
         match field.name:
             case "rows":
-                text = str(rows)
+                text = str(rows + (sending.surplus if sending else 0))
             case "amount_cents":
                 text = str(rows * (table.fee_cents_per_row or 0))
             case "bytes":

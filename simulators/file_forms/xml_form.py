@@ -35,7 +35,11 @@ def write_xml(form: Form, results: Sequence[Result], sending: Sending) -> bytes:
     names = told.get("head")
     if isinstance(names, list):
         head = ET.SubElement(root, "Head")
-        said = {"batch": sending.name, "rows": str(len(results)), "sent_at": f"{sending.at:%Y%m%d%H%M%S}"}
+        said = {
+            "batch": sending.name,
+            "rows": str(len(results) + sending.surplus),
+            "sent_at": f"{sending.at:%Y%m%d%H%M%S}",
+        }
         for name in names:
             ET.SubElement(head, str(name)).text = said[str(name)]
     *above, row_name = str(told["row"]).split("/")

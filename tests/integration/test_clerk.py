@@ -21,7 +21,8 @@ from contracts.errors import TemporaryError
 from contracts.records import adapter
 from contracts.task_sheet import parse_sheet_code
 from simulators.clerk import Desk, Tally, clerk, decide
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.ledger import Ledger
 from simulators.sheet_reader import Blank, ReadSheet, UnreadableSheetError, read_sheet
 from tests.paper_world import CASE_NO, MAC, NUMBER, a_sheet, delivery, gateway, numbered, system

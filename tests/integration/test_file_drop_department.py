@@ -15,7 +15,8 @@ from contracts.catalogue import ResultKind
 from contracts.delivery import Completed, Reply, Returned
 from contracts.errors import OutcomeUnknownError, TemporaryError
 from contracts.site import SystemFile
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.file_department import FileDepartment, habits
 from simulators.ledger import Ledger
 from simulators.sftp import SftpDepartment, sftp_department

@@ -22,7 +22,8 @@ from adapters.rest_table import RestTable, RestWire, verdict_of
 from contracts.delivery import AwaitingReply, Completed, Inbound, Lookup, NotFound, Reply
 from contracts.errors import CredentialsError, DeliveryError, InboundRefused, OutcomeUnknownError, TemporaryError
 from contracts.plugin import Collecting, Enquiring, Preparing, Receiving
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.ledger import Ledger
 from simulators.rest import RestDepartment, rest_department
 from tests.rest_world import SECRETS, World, delivery, gateway, operation, system, until

@@ -10,7 +10,8 @@ import paramiko
 import pytest
 
 from adapters.sftp_session import FSYNC, SftpSession
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.sftp_server import Account, SftpServer, sftp_server
 
 

@@ -21,7 +21,8 @@ import pytest
 from contracts.site import load_site
 from simulators.cli import SimulateError, chosen, dialled
 from simulators.demo_folder import MARK, FolderRefusedError, demo_folder
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.sample import NoSampleError, sample_site
 from simulators.settings_text import toml_lines
 

@@ -15,7 +15,8 @@ from lxml import etree
 from adapters.http_client import open_http
 from contracts.delivery import AwaitingReply, Completed, Decision, Lookup, NotFound
 from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
-from simulators.faults import Fault, FaultDial
+from simulators.dial import FaultDial
+from simulators.faults import Fault
 from simulators.ledger import Ledger
 from simulators.soap import soap_department
 from tests.rest_world import World
