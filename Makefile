@@ -59,10 +59,9 @@ restart: $(INSTALLED) ## how long a hub that was killed needs to resume its firs
 
 stress: $(TOX) ## outages, flapping, floods and restarts with 10000 deliveries (STRESS=n), in virtual time; the result goes to docs/results
 	$(BIN)/tox run -e stress
-day: $(INSTALLED) ## a weekday of a large city on a virtual clock: 38,500 cases (CASES=n, SEED=n); the accounts go to docs/results
-	@mkdir -p docs/results
-	$(BIN)/onedoor simulate day --cases $(or $(CASES),38500) --seed $(or $(SEED),1) --json > docs/results/day.json
-	@cat docs/results/day.json
+
+day: $(INSTALLED) ## a weekday of a large city on a virtual clock: 38,500 cases (CASES=n, SEED=n); accounts and time go to docs/results
+	CASES=$(CASES) SEED=$(SEED) PYTHONPATH=. $(BIN)/python -m bench.day
 
 kills: $(TOX) ## the hub under load, killed 1000 times at random (KILLS=n for another number); the result goes to docs/results
 	$(BIN)/tox run -e kills

@@ -32,6 +32,10 @@ class HubClient(Protocol):
         """As ``GET /v1/tasks``, without its bound: open tasks, the most urgent first."""
         ...
 
+    async def returned(self, limit: int, /) -> Sequence[str]:
+        """Numbers of the cases that wait at the centre since a department gave them back, the oldest first."""
+        ...
+
     async def sheet(self, task_id: str, /) -> NumberedSheet:
         """As ``POST /v1/tasks/{id}/print``: the print is counted, but what the sheet says is handed over without the page."""
         ...

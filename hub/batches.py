@@ -84,10 +84,15 @@ def receipted(connection: Connection, city: City, row: Row, receipt: BatchReceip
     move(connection, city, row, BatchState.ACKNOWLEDGED if accepted else BatchState.REJECTED, at)
 
 
-def answered(connection: Connection, city: City, batch: str, at: int) -> None:
-    """A member got its answer: that acknowledges a batch that was sent; the last one closes it."""
+def answered(connection: Connection, city: City, batch: str, at: int, *, by_person: bool = False) -> None:
+    """A member got its answer: that acknowledges a batch that was sent; the last one closes it.
+
+    ``by_person``: what somebody here decides about a member does not say that its file ever arrived.
+    """
     row = find(connection, city, batch)
     if row is None or row["state"] not in (BatchState.SEALED, BatchState.SENT, BatchState.ACKNOWLEDGED):
+        return
+    if by_person and row["state"] != BatchState.ACKNOWLEDGED:
         return
     if row["state"] == BatchState.SEALED:
         move(connection, city, row, BatchState.SENT, at)  # the answer overtook our own note that it was sent

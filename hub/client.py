@@ -18,6 +18,7 @@ from hub.cloud_events import message_of
 from hub.keys import write_key
 from hub.results import Change
 from hub.settings import Settings, load_settings
+from hub.store import reading
 from hub.web import callbacks
 
 LOCAL = Client(id="local", name="local", scope=Scope(), created_at=0)
@@ -51,6 +52,11 @@ class LocalClient:
             )
         )
         return found.tasks
+
+    async def returned(self, limit: int, /) -> Sequence[str]:
+        """As the worklist's page of returned cases, without those whose other parts are still with a department."""
+        hub = self._hub
+        return await hub.read(lambda connection: reading.returned_cases(connection, hub.city.region, limit))
 
     async def sheet(self, task_id: str, /) -> NumberedSheet:
         """As ``POST /v1/tasks/{id}/print``, without the page."""

@@ -46,7 +46,8 @@ async def watch(core: Core, lanes: Mapping[str, Lane]) -> None:
             except Exception as error:  # noqa: BLE001 - one system's trouble must not keep the rules from the others
                 metrics.BUGS.labels("fallback").inc()
                 log.error("rule_failed", system=system, error=type(error).__name__)
-        await asyncio.sleep(min(max(60.0 / core.settings.clock.speed, 0.1), core.settings.look_seconds))
+        most = core.settings.look_seconds
+        await asyncio.sleep(min(max(max(60.0, most) / core.settings.clock.speed, 0.1), most))
 
 
 async def _follow_rules(core: Core, system: str, lane: Lane) -> None:

@@ -32,7 +32,7 @@ def file_systems(core: Core) -> tuple[FileSystem, ...]:
 
 
 async def watch(core: Core) -> None:
-    """Until cancelled: alarms every minute of the civil clock, and at each new day the days before it."""
+    """Until cancelled: alarms every minute of the civil clock (or as seldom as the hub looks), at each new day the days before it."""
     told: dict[str, frozenset[str]] = {}
     closed_up_to: date | None = None
     while True:
@@ -48,7 +48,8 @@ async def watch(core: Core) -> None:
         except Exception as error:  # noqa: BLE001 - the next look comes all the same
             metrics.BUGS.labels("files").inc()
             log.error("files_not_watched", error=type(error).__name__)
-        await asyncio.sleep(min(max(60.0 / core.settings.clock.speed, 0.2), 60.0))
+        seldom = max(60.0, core.settings.look_seconds)
+        await asyncio.sleep(min(max(seldom / core.settings.clock.speed, 0.2), seldom))
 
 
 async def _alarms(core: Core, system: FileSystem, told: dict[str, frozenset[str]]) -> None:

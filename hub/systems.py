@@ -32,6 +32,7 @@ from contracts.registration import PluginsRefused, Registered, registered
 from contracts.situation import ChannelStatus, Situation
 from hub.city import SystemFacts
 from hub.rooms import housed
+from hub.runtime import RealRuntime
 
 __all__ = ["OpenChannel", "PluginsRefused", "Registered", "Systems", "is_batching", "open_systems", "register"]
 
@@ -174,7 +175,7 @@ async def open_systems(
             try:
                 open_ = partial(channel.open, place or {}, world)
                 # A virtual city has one thread, whoever wrote the code.
-                apart = channel.own_loop and isinstance(runtime, Dividing)
+                apart = channel.own_loop and isinstance(runtime, RealRuntime)
                 opened.gateway = await stack.enter_async_context(
                     housed(system.name, open_, place or {}) if apart else open_()
                 )

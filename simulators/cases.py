@@ -12,7 +12,7 @@ from contracts.catalogue import Item
 from contracts.envelope import CASE_TYPE, CaseApplication, Envelope, MaterialRef
 from contracts.records import adapter, record
 from contracts.site import Site
-from simulators.form_filler import Filler
+from simulators.form_filler import Filler, Forms
 from simulators.form_rules import holds
 
 ACCEPTED: Final = 0.85
@@ -47,14 +47,23 @@ def sample_cases(site: Site, count: int, *, seed: int, today: date) -> Sequence[
     dice = random.Random(seed)  # noqa: S311 - repeatable, no secret
     rounds = -(-count // len(items))
     order = [item for _ in range(rounds) for item in dice.sample(items, k=len(items))][:count]
-    return [sample_case(site, item, seed=seed, number=number, today=today) for number, item in enumerate(order, 1)]
+    forms = Forms(site)
+    return [
+        sample_case(site, item, seed=seed, number=number, today=today, forms=forms)
+        for number, item in enumerate(order, 1)
+    ]
 
 
-def sample_case(site: Site, item: Item, *, seed: int, number: int = 1, today: date) -> SampleCase:
-    """One case for ``item``. ``number`` makes the message's id; ``today``: the site's date, around which dates are chosen."""
+def sample_case(
+    site: Site, item: Item, *, seed: int, number: int = 1, today: date, forms: Forms | None = None
+) -> SampleCase:
+    """One case for ``item``. ``number`` makes the message's id; ``today``: the site's date, around which dates are chosen.
+
+    ``forms``: the site's, where many cases are made.
+    """
     dice = random.Random(f"{seed}/{number}/{item.code}/{item.version}")  # noqa: S311 - repeatable, no secret
     receiving, accepting = _centres(site, item, dice)
-    values = Filler(site, item, dice, today).fill(agent=dice.random() < WITH_AGENT)
+    values = Filler(site, item, dice, today, forms).fill(agent=dice.random() < WITH_AGENT)
     accepted = dice.random() < ACCEPTED
     papers = _papers(item, values, dice)
     needed = {paper.material for paper in item.materials if paper.required}

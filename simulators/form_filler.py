@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from contracts.catalogue import Item, Validator
+from contracts.records import record
 from contracts.site import Site
 from simulators import identities
 from simulators.form_rules import Asked, asked, codes_on, day_range, holds, number_range, table_of, value_at
@@ -23,16 +24,55 @@ _RESIDENT_CARDS: Final = 0.9
 """Share of applicants who show a resident identity card where other documents would do."""
 
 
+@record
+class Form:
+    """What an item asks for. ``needs``: the fields that must have their values before a field, by its path."""
+
+    fields: Sequence[Asked]
+    needs: Mapping[str, frozenset[str]]
+    has_ages: bool
+
+
+class Forms:
+    """The forms of a site, each read once however many cases are made."""
+
+    def __init__(self, site: Site) -> None:
+        self.regions = _regions(site)
+        self._site = site
+        self._read: dict[tuple[str, int], Form] = {}
+        self._codes: dict[tuple[str, date], Sequence[str]] = {}
+
+    def of(self, item: Item) -> Form:
+        """The form of one version of an item."""
+        found = self._read.get((item.code, item.version))
+        if found is None:
+            fields = _fields(self._site, item)
+            found = self._read[item.code, item.version] = Form(
+                fields=fields,
+                needs={field.path: field.depends_on() for field in fields},
+                has_ages=any(field.ages for field in fields),
+            )
+        return found
+
+    def codes(self, name: str, day: date) -> Sequence[str]:
+        """The codes of a list that are in force on a day."""
+        found = self._codes.get((name, day))
+        if found is None:
+            found = self._codes[name, day] = codes_on(day, self._site.code_lists[name])
+        return found
+
+
 class Filler:
     """One form. ``root``: what is filled in so far, by scope, as conditions see it."""
 
-    def __init__(self, site: Site, item: Item, dice: random.Random, today: date) -> None:
+    def __init__(self, site: Site, item: Item, dice: random.Random, today: date, forms: Forms | None = None) -> None:
         self._site = site
         self._dice = dice
         self._today = today
-        self._regions = _regions(site)
-        self._fields = _fields(site, item)
-        self._has_ages = any(field.ages for field in self._fields)
+        self._forms = forms or Forms(site)
+        form = self._forms.of(item)
+        self._regions = self._forms.regions
+        self._fields, self._needs, self._has_ages = form.fields, form.needs, form.has_ages
         self.root: dict[str, Any] = {"applicant": {}, "agent": None, "form": {}}
 
     def fill(self, *, agent: bool) -> Mapping[str, Any]:
@@ -40,12 +80,10 @@ class Filler:
         if agent and any(field.path.startswith("agent.") for field in self._fields):
             self.root["agent"] = {}
         open_fields = [field for field in self._fields if self.root[_scope(field)] is not None]
-        paths = {field.path for field in open_fields}
         while open_fields:
             waiting = {field.path for field in open_fields}
-            free = [field for field in open_fields if not field.depends_on() & waiting & paths]
             # Two fields may refer to each other: the first is then filled in freely, and the second keeps to it.
-            field = (free or open_fields)[0]
+            field = next((one for one in open_fields if self._needs[one.path].isdisjoint(waiting)), open_fields[0])
             open_fields.remove(field)
             self._fill(field)
         return self.root
@@ -144,7 +182,7 @@ class Filler:
 
     def _codes(self, field: Asked) -> Sequence[str]:
         rule = field.rules.get("code_list")
-        found = codes_on(self._today, self._site.code_lists[rule.list or ""]) if rule else ()
+        found = self._forms.codes(rule.list or "", self._today) if rule else ()
         return found or ["1"]
 
     def whole(self, field: Asked) -> int:

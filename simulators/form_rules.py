@@ -5,6 +5,7 @@ from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 import jmespath
@@ -114,12 +115,18 @@ def value_at(path: str, root: Mapping[str, Any]) -> Any:
     return (root.get(scope) or {}).get(name)
 
 
+@cache
+def _compiled(condition: str) -> Any:
+    """Kept without a bound: a catalogue has a few hundred conditions, more than the library keeps by itself."""
+    return jmespath.compile(condition)
+
+
 def holds(condition: str | None, root: Mapping[str, Any]) -> bool:
     """Whether the condition is true; none at all always is, and one that cannot be evaluated never."""
     if condition is None:
         return True
     try:
-        return bool(jmespath.search(condition, root))
+        return bool(_compiled(condition).search(root))
     except JMESPathError:
         return False
 

@@ -205,7 +205,7 @@ class RestDepartment:
 
     async def _call_back(self, caller: Caller, held: Held, met: Met) -> None:
         late = self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
-        await asyncio.sleep(self._habits.reply_delay_seconds + late)
+        await asyncio.sleep(self._habits.later(late) - asyncio.get_running_loop().time())
         gone: asyncio.Event | None = None
         if met.fault is Fault.SWAPPED_REPLIES:
             gone = self._crossing.overtake()

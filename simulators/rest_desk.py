@@ -41,6 +41,7 @@ class Habits:
     ``contract``: what answers must look like where the department is made of its contract file alone; a message without a delivery
     id is then a new one.
     ``code``: what it must say to a delivery id, where somebody has told it; None: it decides.
+    ``office``: when people who begin at a moment have worked for so many seconds, both of the loop's clock; None: they never rest.
     """
 
     seed: int
@@ -52,6 +53,12 @@ class Habits:
     now: Callable[[], datetime]
     contract: ContractAnswers | None = None
     code: Callable[[str], str | None] = lambda _delivery_id: None
+    office: Callable[[float, float], float] | None = None
+
+    def later(self, late_seconds: float = 0.0) -> float:
+        """The moment of an answer that comes later, by the loop's clock; ``late_seconds``: later still."""
+        began, seconds = _loop_time(), self.reply_delay_seconds + late_seconds
+        return self.office(began, seconds) if self.office else began + seconds
 
 
 NO_EFFECT = frozenset({ResultKind.TEMPORARY, ResultKind.PERMANENT})
@@ -69,6 +76,7 @@ class Desk:
         self._ledger = ledger
         self._held: dict[str, Held] = {}
         self._listed: list[Held] = []
+        self._unlisted: dict[str, Held] = {}
 
     async def arrived(self, operation: Operation, delivery_id: str, digest: str, note: str) -> None:
         """A message that is not acted on."""
@@ -94,6 +102,8 @@ class Desk:
         answer, kind = self._decided(operation, rows, delivery_id, was_busy=was_busy)
         held = Held(delivery_id=delivery_id, operation=operation, digest=digest, answer=answer, kind=kind)
         self._held[delivery_id] = held
+        if known is None or delivery_id in self._unlisted:
+            self._unlisted[delivery_id] = held
         entries = [("arrival", delivery_id, operation.key, digest, _turned_away(kind))]
         # The ledger outlives this process: what was done before a restart is not done again.
         done = self._ledger is not None and self._ledger.effects(delivery_id) > 0
@@ -101,7 +111,7 @@ class Desk:
             entries.append(("effect", delivery_id, operation.key, digest, ""))
         await self._log(*entries)
         later = operation.answers is Answers.LATER
-        held.settled_at = _loop_time() + (self._habits.reply_delay_seconds + late_seconds if later else 0.0)
+        held.settled_at = self._habits.later(late_seconds) if later else _loop_time()
         held.acted.set()
         return held
 
@@ -149,8 +159,10 @@ class Desk:
 
     def page(self, first: int, limit: int) -> list[Held]:
         """Settled answers in the order in which they were first listed."""
-        known = {held.delivery_id for held in self._listed}
-        self._listed += [held for held in self._held.values() if is_settled(held) and held.delivery_id not in known]
+        settled = {name: held for name, held in self._unlisted.items() if is_settled(held)}
+        for name, held in settled.items():
+            self._listed.append(held)
+            del self._unlisted[name]
         return self._listed[first : first + limit]
 
     async def replied(self, held: Held, note: str = "") -> None:

@@ -10,7 +10,7 @@ from contracts.errors import DeliveryError
 from contracts.records import adapter
 from contracts.task_sheet import parse_sheet_code
 from hub import routing
-from hub.case_states import CaseState, Event
+from hub.case_states import CASE_STATES, CaseState, Clock, Event
 from hub.city import City, milliseconds, moment
 from hub.results import cases, steps
 from hub.results.casework import Casework, Change
@@ -153,6 +153,8 @@ def _centre_step(work: Casework, row: Row, told: TaskCompletion, outcome: Outcom
         return
     if work.steps[name]["state"] != StepState.OPEN:
         raise NotAllowed("the step of this task is not open any more")
+    if routing.serving(step):
+        _require_decided(work, name)
     if told.decision == "returned":
         _needs_reason(told)
         steps.return_step(work, name)
@@ -165,6 +167,14 @@ def _centre_step(work: Casework, row: Row, told: TaskCompletion, outcome: Outcom
     else:
         raise NotAllowed("say in `decision` how it ended: done, granted, refused or returned")
     steps.advance(work)
+
+
+def _require_decided(work: Casework, name: str) -> None:
+    """What follows the decision is not served before it, as while the case is suspended: nobody would be left to move the case after it."""
+    status = CaseState(work.row["status"])
+    if CASE_STATES[status].clock is not Clock.STOPPED and work.item.decides in routing.before(work.item, name):
+        why = f"a case in state {status} ({CASE_STATES[status].name_en}) has no result to hand over yet"
+        raise NotAllowed(f"{why}: wait for its decision")
 
 
 def _served(work: Casework) -> None:

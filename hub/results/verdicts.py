@@ -62,7 +62,7 @@ def apply_reply(work: Casework, row: Row, outcome: Outcome | DeliveryError, caus
         if state is DeliveryState.CLAIMED:
             columns["fence"] = row["fence"] + 1
         work.set_delivery(row, target, real_cause, **columns)
-        follow(work, row, outcome)
+        follow(work, row, outcome, by_person=cause == "person")
     return verdict
 
 
@@ -189,8 +189,8 @@ def waiting_columns(work: Casework, row: Row, outcome: AwaitingReply) -> dict[st
     return columns
 
 
-def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError) -> None:
-    """Let the step and the case follow a delivery that has just moved."""
+def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError, *, by_person: bool = False) -> None:
+    """Let the step and the case follow a delivery that has just moved. ``by_person``: somebody here said so, no department."""
     if isinstance(outcome, AwaitingReply):
         if outcome.task_sheet is not None:
             issue_sheet(work, row, outcome.task_sheet)
@@ -212,7 +212,7 @@ def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError) -> None:
     else:
         steps.delivery_settled(work, row, None, None)
     if row["batch"] is not None:
-        batches.answered(work.connection, work.city, row["batch"], work.at)
+        batches.answered(work.connection, work.city, row["batch"], work.at, by_person=by_person)
     steps.advance(work)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from contracts.records import record
+from hub.case_states import CaseState
 from hub.store.connection import Connection, Row
 
 
@@ -160,6 +161,15 @@ def open_dates(connection: Connection, region: str) -> int:
         "SELECT count(*) AS number FROM case_file WHERE region = :region AND due_open", {"region": region}
     )
     return int(row["number"]) if row else 0
+
+
+def returned_cases(connection: Connection, region: str, limit: int) -> list[str]:
+    """Numbers of the cases that a department gave back and nobody else works on, the oldest first."""
+    rows = connection.rows(
+        "SELECT case_no FROM case_file WHERE region = :region AND status = :status ORDER BY changed_at, case_no LIMIT :limit",
+        {"region": region, "status": CaseState.RETURNED_BY_DEPARTMENT.value, "limit": limit},
+    )
+    return [row["case_no"] for row in rows]
 
 
 def running_late(connection: Connection, region: str, system: str, before: int, limit: int) -> list[Row]:

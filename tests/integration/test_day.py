@@ -1,34 +1,66 @@
 """A city's day on a virtual clock: nothing is lost or doubled whatever the seed brings, and the same seed brings the same day."""
 
 import asyncio
+import gc
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from pydantic import JsonValue
 
+import hub.app
+from contracts.client import HubClient, OpenHub
+from contracts.plugin import Runtime
 from contracts.site import Site, load_site
-from hub.client import open_client
+from hub.client import LocalClient, prepare_demo
+from hub.settings import load_settings
+from hub.systems import register
+from simulators.day import applicants
+from simulators.day.applicants import handed_in
+from simulators.day.hours import HOUR, Hours
+from simulators.day.judgement import judged
 from simulators.day.loop import StandstillError, VirtualLoop
-from simulators.day.plan import HOUR, PEAKS, day_plan
-from simulators.day.run import judged, run_day
+from simulators.day.plan import MIX, PEAKS, day_plan
+from simulators.day.run import run_day
 from simulators.sample import sample_site
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
 SEEDS = range(1, 51)
-CASES = 30
+CASES = 40
+BEFORE, AFTER, OFF = date(2026, 9, 30), date(2026, 10, 8), date(2026, 10, 2)
+"""The last workday before a week of holidays, the first one after it, and a day within."""
 
 
 @pytest.fixture(scope="module")
 def site() -> Site:
-    return load_site(sample_site())
+    found = load_site(sample_site())
+    gc.freeze()  # fifty days look through it again and again otherwise
+    return found
+
+
+@pytest.fixture(scope="module")
+def open_hub(site: Site) -> OpenHub:
+    """A hub with what the plugins register once for all days: records that no hub changes."""
+    known = register(sample_site(), site.plugins)
+
+    @asynccontextmanager
+    async def opened(values: Mapping[str, JsonValue], runtime: Runtime | None) -> AsyncIterator[HubClient]:
+        settings = load_settings(None, **values)
+        prepare_demo(settings)
+        async with hub.app.open_hub(settings, runtime, known) as running:
+            yield LocalClient(running)
+
+    return opened
 
 
 @pytest.fixture(autouse=True)
@@ -40,13 +72,52 @@ def quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_day_of_any_seed_loses_and_doubles_nothing(tmp_path: Path, site: Site, seed: int) -> None:
-    found = run_day(day_plan(site, CASES, seed), tmp_path, open_client)
+def holds(found: Mapping[str, Any], cases: int) -> None:
     assert (found["lost"], found["doubled"], found["findings"]) == (0, 0, [])
-    assert found["handed_in"] == sum(found["cases_by_status"].values()) == CASES
+    assert found["forgotten"] == [], "cases that nobody would ever move"
+    assert found["handed_in"] == sum(found["cases_by_status"].values()) == cases
+    assert "held" not in found["deliveries"], "a channel could not be opened"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_day_of_any_seed_loses_and_doubles_nothing(tmp_path: Path, site: Site, open_hub: OpenHub, seed: int) -> None:
+    found = run_day(day_plan(site, CASES, seed), tmp_path, open_hub)
+    holds(found, CASES)
     assert found["connections_refused"] > 0, "no outage met anybody: this proves nothing"
     assert found["tasks_done"]
+
+
+@pytest.mark.parametrize("day", [BEFORE, AFTER, OFF])
+def test_a_day_around_a_holiday_loses_and_doubles_nothing(
+    tmp_path: Path, site: Site, open_hub: OpenHub, day: date
+) -> None:
+    found = run_day(day_plan(site, 100, 5, day), tmp_path, open_hub)
+    holds(found, 100)
+    by_paper = [one for one in found["waits"].values() if one["situation"] == "paper"]
+    assert by_paper, "no sheet was issued: this proves nothing"
+    if day == OFF:
+        assert "sheet" not in found["tasks_done"], "nobody is in the offices"
+        assert all(one["waiting"] == one["deliveries"] for one in by_paper)
+
+
+def test_a_day_holds_what_happens_in_a_city(tmp_path: Path, site: Site, open_hub: OpenHub) -> None:
+    """Several departments a case, papers brought later, cases mended and sent again, turns of all kinds."""
+    found = run_day(day_plan(site, 400, 3), tmp_path, open_hub)
+    holds(found, 400)
+    assert found["deliveries_total"] / found["handed_in"] == pytest.approx(2.3, abs=0.4)
+    assert found["case_events"].keys() >= {"ask_correction", "corrected", "resubmit", "withdraw", "suspend", "return"}
+    assert found["cases_by_status"].get("32", 0) <= 4, "what departments gave back lies about"
+    assert found["refused"].keys() <= {
+        "sheet keyed twice: Overtaken",
+        "sheet of another version: NotAllowed",
+        "sheet: Overtaken",
+        "withdraw: NotAllowed",
+        "deliver: NotAllowed",
+    }, "the hub refuses what people do by habit, and nothing else"
+    assert {one["situation"] for one in found["waits"].values()} == {"api", "paper", "file_drop"}
+    waited = [one["minutes"] for one in found["waited_longest"]]
+    assert waited == sorted(waited, reverse=True)
+    assert waited[0] == max(one["longest_minutes"] for one in found["waits"].values())
 
 
 def played(seed: int, cases: int, hash_seed: str) -> str:
@@ -65,9 +136,9 @@ def test_the_same_seed_gives_the_same_day_byte_for_byte() -> None:
     assert told.keys() >= {"lost", "doubled", "late", "waiting", "faults", "seed"}
 
 
-def test_a_day_whose_evidence_was_tampered_with_is_told(tmp_path: Path, site: Site) -> None:
+def test_a_day_whose_evidence_was_tampered_with_is_told(tmp_path: Path, site: Site, open_hub: OpenHub) -> None:
     plan = day_plan(site, CASES, 1)
-    assert run_day(plan, tmp_path, open_client)["lost"] == 0
+    assert run_day(plan, tmp_path, open_hub)["lost"] == 0
     with closing(sqlite3.connect(tmp_path / "data" / "onedoor.db")) as connection, connection:
         connection.execute("DELETE FROM inbox WHERE rowid = (SELECT min(rowid) FROM inbox)")
     found = judged(plan, tmp_path)
@@ -82,6 +153,44 @@ def test_people_come_when_the_centres_are_open(site: Site) -> None:
     assert plan.arrivals[-1] < 16.5 * HOUR
     busiest = sum(9 * HOUR <= one < 10 * HOUR for one in plan.arrivals) / 5000
     assert busiest == pytest.approx(dict(PEAKS)[9.0], abs=0.03)
+    off = day_plan(site, 1000, 3, OFF)
+    assert 8.5 * HOUR <= off.arrivals[0] <= off.arrivals[-1] < 11.5 * HOUR
+
+
+def test_people_come_for_what_the_mix_says(site: Site) -> None:
+    plan = day_plan(site, 5000, 3)
+    assert sum(one.share for one in MIX) == pytest.approx(1.0)
+    instant = sum(item.case_type == "instant" for item in plan.mix) / 5000
+    checks = sum(sum(step.system is not None for step in item.steps) >= MIX[-1].least for item in plan.mix) / 5000
+    assert instant == pytest.approx(MIX[0].share, abs=0.03)
+    assert checks == pytest.approx(MIX[-1].share, abs=0.02)
+    assert {item.code for item in plan.mix} == {item.code for item in site.items if item.valid_from <= "2026-03-03"}
+
+
+def test_people_work_in_their_hours(site: Site) -> None:
+    """Lunch, nights and days off do not count; a clerk who begins before lunch goes on after it."""
+    hours = Hours(site=site, first=BEFORE)
+    assert hours.after_work(11.5 * HOUR, HOUR) == 13.75 * HOUR
+    week_off = 8 * 24 * HOUR
+    assert hours.after_work(16.5 * HOUR, HOUR) == week_off + 9.5 * HOUR
+    assert hours.at_centre(17 * HOUR) == (24 + 8.5) * HOUR
+    assert not hours.centre_is_open((24 + 12) * HOUR), "in the morning only, on a day off"
+    assert not hours.office_is_open((24 + 10) * HOUR)
+    with pytest.raises(ValueError, match="without a published calendar"):
+        day_plan(site, 1, 1, date(2031, 3, 3))
+
+
+def test_what_applicants_bring_is_the_same_from_one_process_and_from_two(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = day_plan(site, 120, 3)
+    with handed_in(plan) as cases:
+        alone = list(cases)
+    monkeypatch.setattr(applicants, "LARGE", 1)
+    with handed_in(plan) as cases:
+        assert list(cases) == alone
+    with handed_in(plan) as cases:
+        next(cases)  # and whoever takes only the first one is not kept waiting
 
 
 def test_time_passes_only_when_nobody_has_work() -> None:
@@ -127,5 +236,15 @@ def test_the_accounts_of_a_day_can_be_read() -> None:
         [ONEDOOR, "simulate", "day", "--cases", "10"], capture_output=True, check=False, text=True, env=os.environ
     )
     assert done.returncode == 0, done.stderr
-    assert "lost" in done.stdout
-    assert "waiting" in done.stdout
+    assert re.search(r"0 +lost\n", re.sub(r" +\n", "\n", done.stdout))
+    for words in ("2026-03-03", "who was waited for", "who waited longest, and for what", "still out"):
+        assert words in done.stdout
+    wrong = subprocess.run(
+        [ONEDOOR, "simulate", "day", "--date", "2031-03-03"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=os.environ,
+    )
+    assert wrong.returncode == 2
+    assert "published calendar" in wrong.stdout + wrong.stderr
