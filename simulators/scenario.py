@@ -200,19 +200,24 @@ class Latency:
 
 @record
 class Scenario:
-    """The whole dial of a site. ``note``: what it is good for, for people."""
+    """The whole dial of a site. ``note``: what it is good for, for people; both in Chinese too where somebody has written it."""
 
     name: str
+    name_zh: str = ""
     note: str = ""
+    note_zh: str = ""
     seed: int = 1
     rules: tuple[Rule, ...] = ()
     latencies: tuple[Latency, ...] = ()
 
 
+_HEAD: Final = ("name", "name_zh", "note", "note_zh", "seed")
+
+
 def scenario_text(scenario: Scenario) -> str:
     """As TOML; read again it is equal."""
     lines = [
-        f"{key} = {_toml(getattr(scenario, key))}" for key in ("name", "note", "seed") if getattr(scenario, key) != ""
+        f"{key} = {_toml(getattr(scenario, key))}" for key in _HEAD if key == "name" or getattr(scenario, key) != ""
     ]
     for title, entries in (("rules", scenario.rules), ("latencies", scenario.latencies)):
         for entry in entries:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -184,7 +185,7 @@ async def chosen(board: Board, choice: Choice) -> Scenario:
     found = await asyncio.to_thread(load_scenario, path, board.city.site)
     if choice.seed is None:
         return found
-    return Scenario(name=found.name, note=found.note, seed=choice.seed, rules=found.rules, latencies=found.latencies)
+    return replace(found, seed=choice.seed)
 
 
 @ROUTES.get("/v1/scenarios")

@@ -19,7 +19,7 @@ from simulators.control.guard import TOKEN
 from simulators.control.keys import BOARD
 from simulators.control.words import LANGUAGES, name_of, speaker, told_latency, told_rule
 from simulators.faults import KINDS, Fault
-from simulators.scenario import Latency, Rule, Spread, Weekday
+from simulators.scenario import Latency, Rule, Scenario, Spread, Weekday
 from simulators.scenario_files import kinds_of, read_scenario, saved, shipped
 
 HERE: Final = Path(__file__).parent
@@ -248,7 +248,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
         elif form.get("do") == "again":
             board.begin(replace(board.scenario, seed=int(seed) if seed.isdecimal() else board.scenario.seed))
         elif form.get("do") == "none":
-            board.begin(replace(board.scenario, name="-", note="", rules=(), latencies=()))
+            board.begin(Scenario(name="-", seed=board.scenario.seed))
         else:
             board.begin(await api.chosen(board, api.Choice(shipped=name, seed=int(seed) if seed.isdecimal() else None)))
     except OnedoorError as error:
