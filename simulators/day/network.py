@@ -75,7 +75,7 @@ class Outage:
 
 @dataclass
 class Network:
-    """Everything that can be reached, by system. ``down``: when it cannot."""
+    """Everything that can be reached, by system, and when it cannot."""
 
     dice: Random
     outages: Sequence[Outage] = ()
@@ -83,10 +83,15 @@ class Network:
     folders: dict[str, Path] = field(default_factory=dict)
     refused: int = 0
 
+    def __post_init__(self) -> None:
+        self._of: dict[str, list[Outage]] = {}
+        for one in self.outages:
+            self._of.setdefault(one.system, []).append(one)
+
     def is_down(self, system: str) -> bool:
         """Whether nothing gets through to a system now."""
         now = asyncio.get_running_loop().time()
-        return any(one.system == system and one.since <= now < one.until for one in self.outages)
+        return any(one.since <= now < one.until for one in self._of.get(system, ()))
 
 
 class CityHttp:

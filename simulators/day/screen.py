@@ -85,8 +85,10 @@ def _departments(waits: Mapping[str, Mapping[str, Any]], names: Mapping[str, str
 def _longest(longest: Sequence[Mapping[str, Any]], site: Site) -> Table:
     steps = {(item.code, step.id): step.name_en for item in site.items for step in item.steps}
     table = Table(title="who waited longest, and for what", title_justify="left", box=None, padding=(0, 2))
-    for name in ("waited", "case", "for", "with", "by", "now"):
-        table.add_column(name, justify="right" if name == "waited" else "left")
+    table.add_column("waited", justify="right", no_wrap=True)
+    table.add_column("case", no_wrap=True, min_width=24)
+    for name in ("for", "with", "by", "now"):
+        table.add_column(name, no_wrap=True)
     for one in longest:
         what = steps.get((one["item"], one["step"]), one["step"])
         table.add_row(

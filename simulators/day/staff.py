@@ -5,6 +5,7 @@ number, some late, some twice, some with an outdated version first.
 """
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -26,6 +27,9 @@ ROUND_SECONDS: Final = 1200.0
 RESENDS: Final = 2
 """How often somebody has a doubtful delivery sent again, or a case mended, before giving up."""
 
+PATIENCE: Final = 2 * HOUR
+"""How long a task is left alone that the hub would not let go, such as serving a result while its case is suspended."""
+
 REFUSES: Final = 0.03
 UNSENDABLE: Final = frozenset({"not_encodable", "field_missing", "field_too_long", "bad_field"})
 LATE, TWICE, OUTDATED = 0.1, 0.03, 0.02
@@ -35,11 +39,11 @@ _ALL: Final = 1_000_000
 
 
 class Rounds:
-    """The lists of one day. Nobody does a task twice."""
+    """The lists of one day. Nobody does a task twice, and what the hub refuses is tried again later."""
 
     def __init__(self, city: City) -> None:
         self._city = city
-        self._done: set[str] = set()
+        self._not_before: dict[str, float] = {}
         self._sheets: set[tuple[str, int]] = set()
         self._resent: Counter[tuple[str, str]] = Counter()
         self._mended: Counter[str] = Counter()
@@ -61,7 +65,7 @@ class Rounds:
 
     async def _staff(self, tasks: Sequence[TaskView]) -> None:
         for task in tasks:
-            if task.kind != "sheet" and str(task.id) not in self._done and self._may(task):
+            if task.kind != "sheet" and self._not_before.get(str(task.id), 0.0) <= now() and self._may(task):
                 await self._work(task)
 
     def _may(self, task: TaskView) -> bool:
@@ -71,13 +75,13 @@ class Rounds:
 
     async def _work(self, task: TaskView) -> None:
         city = self._city
-        self._done.add(str(task.id))
+        self._not_before[str(task.id)] = math.inf
         told = TaskCompletion(id=f"staff:{task.id}", by="staff-1", **await self._decision(task))
         try:
             await city.hub.complete(str(task.id), told)
         except OnedoorError as error:
             city.doings.refused[f"{task.kind}: {type(error).__name__}"] += 1
-            self._done.discard(str(task.id))  # perhaps it can be done when they look again
+            self._not_before[str(task.id)] = now() + PATIENCE
         else:
             city.doings.completed[task.kind] += 1
 
