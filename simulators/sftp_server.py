@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED, OPEN_SUCCEEDED
-from paramiko.sftp import CMD_EXTENDED, CMD_INIT, CMD_VERSION, SFTP_FAILURE, SFTP_OK
+from paramiko.sftp import (
+    CMD_CLOSE,
+    CMD_EXTENDED,
+    CMD_INIT,
+    CMD_MKDIR,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_REMOVE,
+    CMD_RENAME,
+    CMD_VERSION,
+    CMD_WRITE,
+    SFTP_FAILURE,
+    SFTP_FLAG_WRITE,
+    SFTP_OK,
+)
 
 from contracts.records import record
 from simulators.dial import NOTHING, FaultDial, Met
@@ -28,6 +43,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 FSYNC = "fsync@openssh.com"
+POSIX_RENAME = "posix-rename@openssh.com"
+_ON_A_HANDLE: Mapping[int, str] = {CMD_WRITE: "write", CMD_READ: "read", CMD_CLOSE: "close"}
+_ON_A_PATH: Mapping[int, str] = {CMD_REMOVE: "remove", CMD_OPENDIR: "list", CMD_MKDIR: "mkdir"}
 _HALF_CHUNK = 1024
 """Bytes that still go to a disk before it is full."""
 
@@ -43,7 +61,12 @@ class Account:
 
 
 class SftpServer:
-    """A running server. ``host_key`` is what a client pins; ``connections`` counts those that got past the door."""
+    """A running server. ``host_key`` is what a client pins; ``connections`` counts those that got past the door, ``logins`` the proofs
+    that were tried.
+
+    ``watch`` is told of every request before it is served, by a word (``open`` to read, ``create`` to write, ``write``, ``read``, ``close``,
+    ``rename``, ``remove``, ``list``, ``mkdir``, ``sync``, ``other``) and its paths; what it returns instead of SFTP_OK is the answer.
+    """
 
     def __init__(
         self, accounts: Sequence[Account], *, key: paramiko.PKey, dial: FaultDial | None, delay_seconds: float
@@ -54,6 +77,8 @@ class SftpServer:
         self.host = "127.0.0.1"
         self.port = 0
         self.connections = 0
+        self.logins = 0
+        self.watch: Callable[[str, tuple[str, ...]], int] | None = None
         self.write_pause_seconds = 0.0
         self.moving = threading.Event()
         self.moving.set()
@@ -137,14 +162,18 @@ class SftpServer:
         transport.set_subsystem_handler("sftp", _Sftp, _Folder, self, transport)
         accounts = {} if met.fault is Fault.LOGIN_REFUSED else self.accounts
         with suppress(paramiko.SSHException, EOFError, OSError):
-            transport.start_server(event=threading.Event(), server=_Door(accounts))
+            transport.start_server(event=threading.Event(), server=_Door(accounts, self._tried))
+
+    def _tried(self) -> None:
+        self.logins += 1
 
 
 class _Door(paramiko.ServerInterface):
     """One connection's login."""
 
-    def __init__(self, accounts: dict[str, Account]) -> None:
+    def __init__(self, accounts: dict[str, Account], tried: Callable[[], None]) -> None:
         self._accounts = accounts
+        self._tried = tried
         self.account: Account | None = None
 
     def get_allowed_auths(self, username: str) -> str:
@@ -163,6 +192,7 @@ class _Door(paramiko.ServerInterface):
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def _admit(self, account: Account | None) -> int:
+        self._tried()
         self.account = account
         return AUTH_SUCCESSFUL if account else AUTH_FAILED
 
@@ -183,7 +213,7 @@ class _Sftp(paramiko.SFTPServer):
             raise paramiko.SFTPError("not an SFTP client")
         hello = paramiko.Message()
         hello.add_int(3)
-        for name in (FSYNC, "posix-rename@openssh.com"):
+        for name in (FSYNC, POSIX_RENAME):
             hello.add_string(name)
             hello.add_string("1")
         self._send_packet(CMD_VERSION, hello)
@@ -191,12 +221,34 @@ class _Sftp(paramiko.SFTPServer):
 
     def _process(self, kind: int, number: int, message: paramiko.Message) -> None:
         self.server.stall()
+        answer = self.server.asked(*self._wish(kind, message.get_remainder()))
+        if answer != SFTP_OK:
+            self._send_status(number, answer)
+            return
         if kind == CMD_EXTENDED:
             rest = paramiko.Message(message.get_remainder())
             if rest.get_text() == FSYNC:
                 self._send_status(number, self._synced(rest.get_binary()))
                 return
         super()._process(kind, number, message)  # type: ignore[misc]  # the stubs leave it out
+
+    def _wish(self, kind: int, rest: bytes) -> tuple[str, tuple[str, ...]]:
+        """A request in a word, and the paths that it names."""
+        told = paramiko.Message(rest)
+        if kind == CMD_OPEN:
+            path, flags = told.get_text(), told.get_int()
+            return "create" if flags & SFTP_FLAG_WRITE else "open", (path,)
+        if kind == CMD_RENAME:
+            return "rename", (told.get_text(), told.get_text())
+        if kind in _ON_A_PATH:
+            return _ON_A_PATH[kind], (told.get_text(),)
+        if kind in _ON_A_HANDLE:
+            file = self.file_table.get(told.get_binary())
+            return _ON_A_HANDLE[kind], (file.path,) if isinstance(file, _File) else ()
+        extension = told.get_text() if kind == CMD_EXTENDED else ""
+        if extension == POSIX_RENAME:
+            return "rename", (told.get_text(), told.get_text())
+        return "sync" if extension == FSYNC else "other", ()
 
     def _synced(self, handle: bytes) -> int:
         file = self.file_table.get(handle)
@@ -213,6 +265,7 @@ class _File(paramiko.SFTPHandle):
         self, path: Path, flags: int, pause_seconds: float, fault: Fault | None, line: paramiko.Transport
     ) -> None:
         super().__init__(flags)
+        self.path = ""
         mode = "rb" if not flags & (os.O_WRONLY | os.O_RDWR) else "r+b"
         # Flags are the client's wish for creating and truncating; Python's modes cannot say all of them.
         self.opened = os.fdopen(os.open(path, flags, 0o644), mode)
@@ -248,6 +301,10 @@ class _Folder(paramiko.SFTPServerInterface):
         """Wait while the server stands still."""
         self._server.moving.wait()
 
+    def asked(self, what: str, paths: tuple[str, ...]) -> int:
+        """Tell whoever watches the server of a request; SFTP_OK lets it be served."""
+        return self._server.watch(what, paths) if self._server.watch else SFTP_OK
+
     def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
         try:
             with os.scandir(self._real(path)) as entries:
@@ -270,9 +327,11 @@ class _Folder(paramiko.SFTPServerInterface):
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
         fault = self._server.meet(Place.TRANSFER).fault if flags & (os.O_WRONLY | os.O_RDWR) else None
         try:
-            return _File(self._real(path), flags, self._server.write_pause_seconds, fault, self._line)
+            file = _File(self._real(path), flags, self._server.write_pause_seconds, fault, self._line)
         except OSError as error:
             return _refusal(error)
+        file.path = os.path.normpath(f"/{path}")
+        return file
 
     def remove(self, path: str) -> int:
         try:

@@ -236,8 +236,12 @@ async def bench(subject: Subject, target: Target, listener: Listener) -> AsyncIt
             )
             settings, runtime.watched = place.settings, place.http
         elif channel.situation is Situation.FILE_DROP:
-            files = stack.enter_context(file_place.simulated(subject, folder, secret, target.seed))
-            settings = files.settings
+            files = (
+                stack.enter_context(file_place.simulated(subject, folder, secret, target.seed))
+                if target.settings is None
+                else file_place.endpoint(target.settings)
+            )
+            settings, runtime.known = files.settings, files.secrets
         gateway = await stack.enter_async_context(channel.open(settings, runtime))
         yield Bench(
             subject=subject,

@@ -12,11 +12,20 @@ from pydantic import ValidationError
 from contracts.records import record
 from simulators.certify.bench import Bench, Listener, Target, bench
 from simulators.certify.check import Check, Weight
-from simulators.certify.checks import declaration, exchange, faults, mapping
+from simulators.certify.checks import declaration, exchange, faults, file_faults, files, mapping, records, results
 from simulators.certify.subject import Subject
 from simulators.certify.verdict import Failed, NotApplicable, Result, Status
 
-CHECKS: tuple[Check, ...] = (*declaration.CHECKS, *mapping.CHECKS, *exchange.CHECKS, *faults.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *declaration.CHECKS,
+    *mapping.CHECKS,
+    *records.CHECKS,
+    *exchange.CHECKS,
+    *files.CHECKS,
+    *results.CHECKS,
+    *faults.CHECKS,
+    *file_faults.CHECKS,
+)
 """Every check of the kit, in the order in which they run."""
 
 OPENS = declaration.channel_opens.name

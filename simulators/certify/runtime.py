@@ -39,13 +39,18 @@ class WatchedHttp:
 
 @dataclass
 class KitRuntime:
-    """Implements ``contracts.plugin.Runtime``. ``asked``: the secrets that were asked for, by name."""
+    """Implements ``contracts.plugin.Runtime``. ``asked``: the secrets that were asked for, by name.
+
+    ``known``: secrets that cannot be made up. ``waited_seconds``: how much more has passed on the monotonic clock than on the machine's.
+    """
 
     secrets: Callable[[str], str]
     random: random.Random
     watched: WatchedHttp | None = None
     remote: RemoteFiles | None = None
     ahead: timedelta = timedelta()
+    waited_seconds: float = 0.0
+    known: Mapping[str, str] = field(default_factory=dict[str, str])
     asked: dict[str, str] = field(default_factory=dict)
 
     def now(self) -> datetime:
@@ -54,7 +59,7 @@ class KitRuntime:
 
     def monotonic(self) -> float:
         """Seconds, for measuring durations."""
-        return time.monotonic()
+        return time.monotonic() + self.waited_seconds
 
     async def in_thread(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work off the event loop."""
@@ -62,7 +67,7 @@ class KitRuntime:
 
     def secret(self, name: str) -> str:
         """The value, noted. Raises CredentialsError."""
-        value = self.secrets(name)
+        value = self.known[name] if name in self.known else self.secrets(name)
         self.asked[name] = value
         return value
 

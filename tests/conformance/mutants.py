@@ -1,6 +1,11 @@
 """For every check of the kit a plugin that fails it and no other."""
 
-from tests.conformance import mutants_api, mutants_common
+from tests.conformance import mutants_api, mutants_common, mutants_files, mutants_results
 from tests.conformance.reference import Mutant
 
-MUTANTS: tuple[Mutant, ...] = (*mutants_common.MUTANTS, *mutants_api.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_common.MUTANTS,
+    *mutants_api.MUTANTS,
+    *mutants_files.MUTANTS,
+    *mutants_results.MUTANTS,
+)
