@@ -45,7 +45,7 @@ def simulated(subject: Subject, folder: Path, secret: Callable[[str], str], seed
         desk = desk_of(
             subject.file, server=server, root=root, secret=secret, seed=seed, code_lists=subject.site.code_lists
         )
-        settings = {"host": server.host, "port": server.port, "username": _USER, "host_key": server.host_key}
+        settings: Fields = {"host": server.host, "port": server.port, "username": _USER, "host_key": server.host_key}
         yield FilePlace(settings=settings, secrets=secrets, desk=desk)
 
 

@@ -12,7 +12,18 @@ from pydantic import ValidationError
 from contracts.records import record
 from simulators.certify.bench import Bench, Listener, Target, bench
 from simulators.certify.check import Check, Weight
-from simulators.certify.checks import declaration, exchange, faults, file_faults, files, mapping, records, results
+from simulators.certify.checks import (
+    declaration,
+    exchange,
+    faults,
+    file_faults,
+    files,
+    inbox,
+    mapping,
+    records,
+    result_faults,
+    results,
+)
 from simulators.certify.subject import Subject
 from simulators.certify.verdict import Failed, NotApplicable, Result, Status
 
@@ -23,8 +34,10 @@ CHECKS: tuple[Check, ...] = (
     *exchange.CHECKS,
     *files.CHECKS,
     *results.CHECKS,
+    *inbox.CHECKS,
     *faults.CHECKS,
     *file_faults.CHECKS,
+    *result_faults.CHECKS,
 )
 """Every check of the kit, in the order in which they run."""
 

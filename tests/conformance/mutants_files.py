@@ -20,7 +20,7 @@ class Sender(Front):
 
     def __init__(self, inner: Any, runtime: Runtime) -> None:
         super().__init__(inner, runtime)
-        self.folders = getattr(inner, "_folders", None)
+        self.folders: Any = getattr(inner, "_folders", None)
 
     async def pass_on(self, batch: Batch) -> Verdicts:
         found: Verdicts = await self.inner.deliver_batch(batch)

@@ -23,7 +23,7 @@ class _Reader(Front):
 
     def __init__(self, inner: Any, runtime: Runtime) -> None:
         super().__init__(inner, runtime)
-        self.folders = getattr(inner, "_folders", None)
+        self.folders: Any = getattr(inner, "_folders", None)
         self.known: list[UUID] = []
 
     def prepare(self, delivery: Delivery, /) -> bytes:
