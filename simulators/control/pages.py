@@ -1,5 +1,6 @@
 """The pages of the control server: server-rendered, in Chinese first; they work without scripts."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -92,13 +93,23 @@ def _board_page(request: web.Request, status: int = 200, problem: str = "", text
         cards=cards,
         totals={name: sum(card["counts"][name] for card in cards) for name in views.COUNTED},
         faults_total=sum(sum(card["faults"].values()) for card in cards),
-        shipped=list(shipped()),
+        shipped=_titles(language_of(request)),
         scenario_text=saved(board.scenario),
         everywhere=_dial(board, None, None),
         problem=problem,
         typed=text,
         sections=SECTIONS,
     )
+
+
+@cache
+def _titles(language: str) -> list[tuple[str, str]]:
+    """The scenarios that come along: their names, and what people call them."""
+    found = []
+    for name, path in shipped().items():
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        found.append((name, str(told["name_zh" if language == "zh" else "name"])))
+    return found
 
 
 def _card(board: Board, key: str) -> dict[str, Any]:
@@ -292,7 +303,8 @@ async def static_file(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     if name == "han.otf":
         # For screens without a Chinese font; the face that task sheets are printed in.
-        return web.FileResponse(FONTS / "NotoSansCJKsc-Regular-Han.otf")
+        kept = {"Cache-Control": "public, max-age=86400"}
+        return web.FileResponse(FONTS / "NotoSansCJKsc-Regular-Han.otf", headers=kept)
     if name not in STATIC:
         raise web.HTTPNotFound
     content = (HERE / "static" / name).read_bytes()

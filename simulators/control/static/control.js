@@ -35,6 +35,9 @@ if (pause && document.querySelector("[data-live]")) {
   setTimeout(look, EVERY_MS);
 }
 
+// Chromium keeps some of the boxes that it drew before the Chinese face had come, until something of the text changes.
+document.fonts.addEventListener("loadingdone", () => document.body.classList.add("faced"));
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (navigator.clipboard) {
     button.hidden = false;
