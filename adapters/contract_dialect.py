@@ -99,7 +99,8 @@ USUAL_CODES: Mapping[str, Sequence[DialectCode]] = {
 
 def dialect_of(outlined: Sequence[OutlineOperation], situation: Situation) -> Dialect:
     """How the department of these operations speaks in ``situation``."""
-    result = next(filter(None, (result_of(one.reply) for one in outlined)), None)
+    results = [found for one in outlined if (found := result_of(one.reply)) is not None]
+    result = next((one for one in results if one.codes), results[0] if results else None)
     reference = next(filter(None, (reference_of(one.request, one.reply) for one in outlined)), None)
     enquiry = next(
         (one.name for one in outlined if reference and [f.name for f in one.request] == [reference[0]]), None

@@ -1,7 +1,7 @@
 """A WSDL as a new plugin needs it: the port whose version and style we speak, and the elements of its messages."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from adapters.soap_wsdl import Bundle, WsdlError, declared, read_port
 from contracts.catalogue import FieldType
 
 _VERSIONS = ("1.2", "1.1")
+_XSD = "{http://www.w3.org/2001/XMLSchema}"
 _STYLES = ("document/literal", "rpc/literal", "rpc/encoded")
 
 _TYPES: Mapping[str, FieldType] = {
@@ -33,11 +34,12 @@ _TYPES: Mapping[str, FieldType] = {
 def outline(file: Path) -> Outline:
     """Every operation of the first port that fits, SOAP 1.2 before 1.1 and literal before encoded. Raises OutlineRefused."""
     bundle, table, port = read_service(file)
+    lists = _lists(bundle)
     operations = tuple(
         OutlineOperation(
             name=name,
-            request=tuple(_fields(port.elements(name, reply=False))),
-            reply=tuple(_fields(port.elements(name, reply=True))),
+            request=tuple(_fields(port.elements(name, reply=False), lists)),
+            reply=tuple(_fields(port.elements(name, reply=True), lists)),
         )
         for name in sorted(port.names)
         if port.answers(name)
@@ -69,15 +71,36 @@ def _port(bundle: Bundle) -> tuple[SoapTable, Port]:
     raise OutlineRefused(f"{bundle.path.name} cannot be used: {why}")
 
 
-def _fields(elements: Mapping[str, Any], depth: int = 0) -> Iterator[OutlineField]:
+def _lists(bundle: Bundle) -> Mapping[str, Sequence[str]]:
+    """The values that the schemas list, by the name of the type, or of the element that has it to itself: zeep reads past them.
+
+    A name with two lists has none.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
+    found: dict[str, Sequence[str]] = {}
+    for file in (bundle.path, *sorted(bundle.path.parent.rglob("*.xsd"))):
+        for simple in etree.fromstring(bundle.load(str(file)), parser).iter(f"{_XSD}simpleType"):
+            name, values = simple.get("name") or simple.getparent().get("name", ""), _values(simple)
+            if values:
+                found[name] = values if found.get(name, values) == values else ()
+    return found
+
+
+def _values(simple: Any) -> Sequence[str]:
+    return tuple(node.get("value", "") for node in simple.findall(f"{_XSD}restriction/{_XSD}enumeration"))
+
+
+def _fields(elements: Mapping[str, Any], lists: Mapping[str, Sequence[str]], depth: int = 0) -> Iterator[OutlineField]:
     for name, element in elements.items():
         inner = dict(getattr(element.type, "elements", ()))
         if len(inner) == 1 and next(iter(inner.values())).accepts_multiple:
             inner = dict(getattr(next(iter(inner.values())).type, "elements", ()))
-        rows = tuple(_fields(inner, depth + 1)) if inner and depth < 1 else ()
+        rows = tuple(_fields(inner, lists, depth + 1)) if inner and depth < 1 else ()
         kind: FieldType = "table" if rows else _TYPES.get(_base(element.type), "string")
+        of = str(getattr(getattr(element.type, "qname", None), "localname", "") or name)
+        codes = (lists.get(of) or lists.get(name, ())) if kind == "string" else ()
         required = not element.is_optional and not element.nillable
-        yield OutlineField(name=name, type=kind, required=required, columns=rows, codes=())
+        yield OutlineField(name=name, type="code" if codes else kind, required=required, columns=rows, codes=codes)
 
 
 def _base(kind: Any) -> str:

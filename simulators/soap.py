@@ -283,6 +283,12 @@ class SoapDepartment:
         if self._habits.contract is not None:
             # A rejection, and an answer to an enquiry, must hold what the WSDL wants too.
             fields = self._habits.contract.shaped(snake(name), fields, call.digest, keep=True)
+        if self._table.argument is None:
+            # A department says when, why and about what only where its WSDL has a place for that.
+            asides = self._table.answer
+            missing = {asides.operation, asides.happened_at, asides.reason_code, asides.wanted, asides.department_ref}
+            missing -= self._port.reply_names(name)
+            fields = {key: value for key, value in fields.items() if key not in missing}
         content = write_answer(self._table, call.message_id, lambda body: self._port.reply(name, fields, body))
         return self._response(content, 200)
 

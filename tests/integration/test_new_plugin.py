@@ -257,24 +257,6 @@ def test_a_package_installs_and_passes_its_own_tests(tmp_path: Path, kind: str) 
     assert " passed" in done.stdout
 
 
-def test_the_tutorial_is_three_commands_and_at_most_ten_lines_to_look_at(tmp_path: Path) -> None:
-    """The first block of the tutorial, run as it stands there."""
-    tutorial = (Path(__file__).parents[2] / "docs" / "first-department.md").read_text()
-    commands = tutorial.split("```")[1].strip().splitlines()
-    assert len(commands) == 3
-    for command in commands:
-        name, *arguments = command.split()
-        assert name == "onedoor"
-        done = subprocess.run([ONEDOOR, *arguments], cwd=tmp_path, capture_output=True, check=False, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-    marked = [
-        line for text in read(tmp_path / "city" / "water").values() for line in text.splitlines() if "DECIDE:" in line
-    ]
-    assert 1 <= len(marked) <= 10
-    assert "lists four lines" in tutorial
-    assert len(marked) == 4
-
-
 def test_a_folder_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     made(tmp_path / "site", "water", "--situation", "api")
     before = read(tmp_path / "site" / "water")

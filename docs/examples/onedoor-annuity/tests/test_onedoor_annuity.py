@@ -1,4 +1,4 @@
-"""The department is complete: it fits into a site, and every sample case becomes a message."""
+"""The department is complete: it fits into a site, every sample case becomes a message, and the conformance kit passes."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import onedoor_annuity
+from simulators.certify.suite import Conformance
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
 SITE = Path(__file__).parent / "site"
@@ -26,3 +27,10 @@ def test_the_site_with_it_has_no_mistakes() -> None:
 @pytest.mark.parametrize("case", SAMPLES, ids=lambda case: case.stem)
 def test_a_sample_case_becomes_a_message(case: Path) -> None:
     onedoor("plugins", "try", "NJ-annuity", "--case", case, "--site", SITE)
+
+
+class TestConformance(Conformance):
+    """Each check of `onedoor certify` is a test of its own."""
+
+    site = SITE
+    name = "NJ-annuity"
