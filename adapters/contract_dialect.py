@@ -23,6 +23,23 @@ _MEANINGS: Sequence[tuple[str, frozenset[str]]] = (
     ("temporary", frozenset({"busy", "retry", "unavailable", "99", "9001", "pending"})),
 )
 
+PERSONAL: Mapping[str, frozenset[str]] = {
+    "applicant.name": frozenset({"name", "xm", "applicantname", "fullname", "xingming", "sqrxm", "personname"}),
+    "applicant.id_no": frozenset(
+        {"idno", "sfzh", "zjhm", "idcard", "idnumber", "applicantidno", "identityno", "sfzhm", "sqrzjhm", "gmsfhm"}
+    ),
+    "applicant.id_type": frozenset({"idtype", "zjlx", "applicantidtype"}),
+    "applicant.sex": frozenset({"sex", "gender", "xb"}),
+    "applicant.birth_date": frozenset({"birthdate", "birthday", "csrq", "dateofbirth"}),
+    "applicant.mobile": frozenset({"mobile", "phone", "sjhm", "lxdh", "telephone", "applicantmobile", "contactphone"}),
+    "applicant.address": frozenset({"address", "lxdz", "dz", "applicantaddress", "contactaddress", "zz"}),
+    "case_no": frozenset({"caseno", "casenumber", "bjbh"}),
+    "item_code": frozenset({"itemcode", "sxbm"}),
+    "accepted_at": frozenset({"acceptedat", "slsj"}),
+    "accepting_centre": frozenset({"acceptingcentre", "slzx"}),
+}
+"""Folded names (letters and digits, lower case) by where the hub has the value: most of them are a person's."""
+
 
 class NameRefused(OnedoorError):
     """No short code is left for a department."""
@@ -181,6 +198,11 @@ def reference_of(request: Iterable[OutlineField], reply: Iterable[OutlineField])
 def is_reference(name: str) -> bool:
     """Whether a field of that name may carry a delivery id."""
     return folded(name) in _REFERENCES
+
+
+def is_result(name: str) -> bool:
+    """Whether a field of that name may say how it went."""
+    return folded(name) in _RESULTS
 
 
 def result_of(reply: Sequence[OutlineField]) -> OutlineField | None:

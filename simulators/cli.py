@@ -23,6 +23,7 @@ from simulators.day.command import day
 from simulators.faults import Fault
 from simulators.from_contract import contract_city
 from simulators.how_to_reach import how_to_reach
+from simulators.recording.command import record, replay
 from simulators.sample import sample_site
 from simulators.scenario import Rule, Scenario
 from simulators.scenario_files import load_scenario, shipped
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.command()(day)
 app.command()(clerk)
+app.command()(record)
 
 
 class SimulateError(OnedoorError):
@@ -80,10 +82,17 @@ def simulate(
         str, typer.Option(help="A scenario file, or the name of one that comes along: what goes wrong when.")
     ] = "",
     control_port: Annotated[int, typer.Option(help="Port of the control page and its API; 0: a free one.")] = 0,
+    recording: Annotated[
+        Path | None, typer.Option("--replay", help="Instead: a department that answers as this recording has it.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Recorded seconds that a replay lets pass in one of ours.")] = 1.0,
 ) -> None:
     """Run departments of a site until Ctrl-C, and write the settings of a hub that reaches them."""
     # Connections break here on purpose; paramiko would tell of each on the screen.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    if recording is not None:
+        replay(recording, folder, port, speed)
+        return
     place = (site or sample_site()).resolve()
     made = contract_city(contract, names or ()) if contract else None
     found = made.site if made else site_with_packages(place)
