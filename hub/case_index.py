@@ -31,7 +31,8 @@ Pairs = frozenset[tuple[str, str]]
 
 def normal(plain: str) -> str:
     """How a name or number is compared: one form of full-width and half-width signs, capitals, no spaces."""
-    return "".join(unicodedata.normalize("NFKC", plain).upper().split())
+    one_form = plain if plain.isascii() else unicodedata.normalize("NFKC", plain)
+    return "".join(one_form.upper().split())
 
 
 def pairs(data: Mapping[str, Any]) -> Pairs:
@@ -39,8 +40,8 @@ def pairs(data: Mapping[str, Any]) -> Pairs:
     found = {(UPLOAD, one["key"]) for one in data.get("materials") or () if one.get("key")}
     for root, field, kind in _FIELDS:
         plain = (data.get(root) or {}).get(field)
-        if isinstance(plain, str) and normal(plain):
-            found.add((kind, normal(plain)))
+        if isinstance(plain, str) and (told := normal(plain)):
+            found.add((kind, told))
     applicant = (data.get("applicant") or {}).get("name")
     if isinstance(applicant, str):
         found |= {(INITIALS, way) for way in initials(applicant)}

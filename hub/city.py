@@ -21,6 +21,7 @@ from contracts.situation import Situation
 from hub.clock import Calendar
 from hub.journal import Journal
 from hub.keys import Keys
+from hub.routing import Plan, plan
 
 if TYPE_CHECKING:
     from hub.results.beginning import Door
@@ -96,6 +97,7 @@ class City:
     random: Random = field(default_factory=SystemRandom)
     correction_days: int = 30
     archive_after_days: int = 30
+    plans: dict[tuple[str, int], Plan] = field(default_factory=dict)
 
     @property
     def journal(self) -> Journal:
@@ -108,6 +110,13 @@ class City:
             return self.items[code, version]
         except KeyError as error:
             raise NotReceivable(f"item {code} version {version} is not in the catalogue: import it first") from error
+
+    def plan(self, item: Item) -> Plan:
+        """What follows from the version alone, found once."""
+        found = self.plans.get((item.code, item.version))
+        if found is None or found.item is not item:
+            found = self.plans[item.code, item.version] = plan(item)
+        return found
 
     def facts(self, name: str) -> SystemFacts:
         """The system; one that is gone (its plugin is broken or was removed) can neither be asked nor trusted with a resend."""

@@ -78,14 +78,16 @@ def read_message(content_type: str, headers: Iterable[tuple[str, str]], body: by
     """
     media_type = media_type_of(content_type)
     given = list(headers)
-    of_request = next((value for name, value in given if name.lower() == "traceparent"), None)
     if media_type == STRUCTURED:
         message = read_structured(body)
-        return message if message.traceparent else replace(message, traceparent=of_request)
-    if media_type == JSON:
+    elif media_type == JSON:
         message = _read_binary(given, body)
-        return message if message.traceparent else replace(message, traceparent=of_request)
-    raise WrongMediaType(f"send {STRUCTURED} (structured mode) or {JSON} with ce- headers (binary mode)")
+    else:
+        raise WrongMediaType(f"send {STRUCTURED} (structured mode) or {JSON} with ce- headers (binary mode)")
+    if message.traceparent:
+        return message
+    of_request = next((value for name, value in given if len(name) == 11 and name.lower() == "traceparent"), None)
+    return message if of_request is None else replace(message, traceparent=of_request)
 
 
 def media_type_of(content_type: str) -> str:

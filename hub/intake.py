@@ -6,7 +6,6 @@ Everything here ends in ``hub.commit``; nothing here moves a step or a case.
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from contracts.api import BadField
 from contracts.catalogue import Item
@@ -116,8 +115,9 @@ async def _checked(hub: "Hub", client: Client, message: Message, now: datetime) 
     application = read_data(CaseApplication, message.envelope.data, message.pointer)
     _require_reach(client, application)
     _require_centres(hub, application, message.pointer)
-    item = hub.catalogue.current(application.item, site_day(hub, now), application.item_version)
-    application, errors = hub.catalogue.form(item).check(application, site_day(hub, now))
+    today = site_day(hub, now)
+    item = hub.catalogue.current(application.item, today, application.item_version)
+    application, errors = hub.catalogue.form(item).check(application, today)
     if errors:
         below = tuple(BadField(pointer=message.pointer + one.pointer, message=one.message) for one in errors)
         raise BadData(f"the form of item {item.code} is not filled in correctly", below)
@@ -189,4 +189,4 @@ async def _check_materials(hub: "Hub", materials: tuple[MaterialRef, ...], point
 
 def site_day(hub: "Hub", now: datetime) -> date:
     """The day at the site."""
-    return now.astimezone(ZoneInfo(hub.city.timezone)).date()
+    return hub.city.calendar.local_day(now)

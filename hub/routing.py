@@ -75,6 +75,20 @@ def before(item: Item, step: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@record
+class Plan:
+    """What is the same for every case of an item version. ``early``: the steps up to the one that accepts."""
+
+    item: Item
+    definitions: Mapping[str, Step]
+    early: frozenset[str]
+
+
+def plan(item: Item) -> Plan:
+    """Made once for all cases of the version."""
+    return Plan(item=item, definitions={step.id: step for step in item.steps}, early=before_clock(item))
+
+
 def before_clock(item: Item) -> frozenset[str]:
     """The steps up to and including the one that accepts: they exist from reception, the others from acceptance."""
     return before(item, item.accepts) | {item.accepts}

@@ -118,9 +118,10 @@ def go_at_once(work: "Casework", row: Row, content: Mapping[str, Any]) -> None:
     lane = work.city.lanes.get(row["system"])
     if lane is None or row["supersedes"] is not None or not lane.has_room():
         return  # a later round waits in the outbox until the earlier one has come to rest
-    claim = {**row, "fence": 1, "sealed_key": work.row["sealed_key"]}
-    of_case = {name: work.row[name] for name in ("item", "item_version", "accepting_centre", "trace_id")}
-    place = lane.take_place(delivery_of(work.city, {**claim, **of_case}, content))
+    case = work.row
+    of_case = {name: case[name] for name in ("item", "item_version", "accepting_centre", "trace_id", "sealed_key")}
+    claim = {**row, **of_case, "fence": 1}
+    place = lane.take_place(delivery_of(work.city, claim, content))
     if place is None:
         return
     begun = Begun(delivery=row["id"], number=1, fence=1)

@@ -164,6 +164,8 @@ def no_longer_instant_if_decider(work: Casework, step: str) -> None:
 def _suspend_or_resume(work: Casework, given_up: Sequence[str]) -> None:
     """``given_up``: steps that are still open and that nothing waits for any more."""
     status = work.row["status"]
+    if status not in AT_WORK and status != CaseState.SUSPENDED:
+        return
     opened = [
         work.definitions[name]
         for name, row in work.steps.items()

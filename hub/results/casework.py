@@ -18,7 +18,7 @@ from hub.keys import CaseKey
 from hub.numbers import time_ordered_uuid
 from hub.results.beginning import go_at_once
 from hub.results.errors import NotFoundHere
-from hub.routing import Standing, before_clock
+from hub.routing import Standing
 from hub.store.connection import Connection, Row
 from hub.store.tables import CaseFile
 
@@ -41,6 +41,8 @@ _CASE_COLUMNS = ", ".join(str(name) for name in CaseFile.model_fields if name !=
 
 _UNTOUCHED: Row = dict.fromkeys(("mark", "decision", "opened_at", "closed_at", "silent_at", "sealed_reply"))
 
+_CLOSING = frozenset({states.StepState.DONE, states.StepState.SKIPPED, states.StepState.CANCELLED})
+
 
 class Casework:
     """One case inside one unit of work."""
@@ -54,10 +56,14 @@ class Casework:
         self.by = by
         self.case_no: str = row["case_no"]
         self.item: Item = city.item(row["item"], row["item_version"])
-        self.definitions: dict[str, Step] = {step.id: step for step in self.item.steps}
+        plan = city.plan(self.item)
+        self.definitions: Mapping[str, Step] = plan.definitions
+        self.early = plan.early
         self.chain = Chain(city.journal, self.case_no, at, new=new)
         self.wakes: dict[str, int] = {}
         self.new = new
+        if new:
+            self.steps = {}
         self._changed: set[str] = set()
         self._new_steps: dict[str, Row] = {}
         self._new_deliveries: list[tuple[Row, dict[str, Any]]] = []
@@ -73,11 +79,6 @@ class Casework:
         if row is None:
             raise NotFoundHere(f"there is no case {case_no} here: check the number")
         return cls(connection, city, row, at, by)
-
-    @cached_property
-    def early(self) -> frozenset[str]:
-        """The steps up to the one that accepts."""
-        return before_clock(self.item)
 
     @cached_property
     def key(self) -> CaseKey:
@@ -97,8 +98,6 @@ class Casework:
     @cached_property
     def steps(self) -> dict[str, Row]:
         """The steps of the case in the order of the item."""
-        if self.new:
-            return {}
         rows = self.connection.rows(
             "SELECT * FROM case_step WHERE region = :region AND case_no = :case_no ORDER BY position", self._case()
         )
@@ -171,6 +170,7 @@ class Casework:
 
     def add_steps(self, names: frozenset[str], systems: Mapping[str, str]) -> None:
         """Create the named steps, blocked, with the system that each is frozen to (R2)."""
+        blocked = states.StepState.BLOCKED.value
         for position, step in enumerate(self.item.steps):
             if step.id in names and step.id not in self.steps:
                 row: Row = {
@@ -179,7 +179,7 @@ class Casework:
                     "step": step.id,
                     "position": position,
                     "kind": step.kind.value,
-                    "state": states.StepState.BLOCKED.value,
+                    "state": blocked,
                     "system": systems.get(step.id),
                     "operation": step.operation,
                     "round": 0,
@@ -191,21 +191,23 @@ class Casework:
         """Move a step; closing states stamp their time. Raises IllegalTransition."""
         row = self.steps[name]
         states.check(states.Machine.STEP, row["state"], state)
-        self.log("step", name, row["state"], state, **_codes(columns))
-        closing = state in (states.StepState.DONE, states.StepState.SKIPPED, states.StepState.CANCELLED)
-        columns.update(state=state.value, closed_at=self.at if closing else None)
-        self.mark_step(name, **columns)
+        self.chain.add("step", name, row["state"], state, _codes(columns))
+        columns["state"], columns["closed_at"] = state.value, self.at if state in _CLOSING else None
+        self._change_step(name, row, columns)
 
     def mark_step(self, name: str, **columns: Any) -> None:
         """Change columns of a step that are no change of state; written by ``save``."""
-        self.steps[name].update(columns)
+        self._change_step(name, self.steps[name], columns)
+
+    def _change_step(self, name: str, row: Row, columns: Row) -> None:
+        row.update(columns)
         if name not in self._new_steps:
             self._changed_steps.setdefault(name, set()).update(columns)
 
     def set_delivery(self, row: Row, state: states.DeliveryState, cause: str, **columns: Any) -> None:
         """Move a delivery; a settled or cancelled one is due for nothing any more. Raises IllegalTransition."""
         states.check(states.Machine.DELIVERY, row["state"], state)
-        self.log("delivery", row["id"], row["state"], state, cause=cause, **_codes(columns))
+        self.chain.add("delivery", row["id"], row["state"], state, {"cause": cause, **_codes(columns)})
         if states.is_final(states.Machine.DELIVERY, state):
             columns = {"settled_at": self.at, "lapsed_at": None, **columns}
         if state is not states.DeliveryState.CLAIMED and row["state"] == states.DeliveryState.CLAIMED:
@@ -317,11 +319,10 @@ class Casework:
 
     def flag(self, name: str, up: bool) -> None:
         """Raise or lower a flag of the case (``returned``, ``blocked`` ..)."""
-        flags = set(filter(None, self.row["flags"].split(",")))
-        changed = flags | {name} if up else flags - {name}
-        if changed != flags:
+        flags = self.row["flags"].split(",") if self.row["flags"] else []
+        if (name in flags) is not up:
             self.log("flag", name, None, "up" if up else "down")
-            self.set(flags=",".join(sorted(changed)))
+            self.set(flags=",".join(sorted([*flags, name] if up else [one for one in flags if one != name])))
 
     def wake(self, system: str, at: int) -> None:
         """Have the lane of a system look at its queue at ``at``, after the commit."""
@@ -357,5 +358,7 @@ class Casework:
 
 def _codes(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Of changed columns, those that belong into the journal: codes, never content."""
-    told = ("decision", "mark", "error_code", "possible_duplicate", "round", "batch", "situation", "attempt")
-    return {name: columns[name] for name in told if columns.get(name) is not None}
+    return {name: value for name, value in columns.items() if name in _TOLD and value is not None}
+
+
+_TOLD = frozenset({"decision", "mark", "error_code", "possible_duplicate", "round", "batch", "situation", "attempt"})

@@ -98,6 +98,7 @@ def _new_case(connection: Connection, city: City, new: NewCase, at: int) -> Case
         "sealed_data": b"",
     }
     work = Casework(connection, city, row, at, new.client, new=True)
+    work.key = key
     body = orjson.dumps(content)
     row["sealed_data"] = key.seal(body, "data")
     case_index.change(connection, city, row["case_no"], frozenset(), case_index.pairs(content))
@@ -111,7 +112,7 @@ def _next_case_number(connection: Connection, city: City, centre: str, at: int) 
     row = connection.row(
         "INSERT INTO sequence (region, name, value) VALUES (:region, :name, 1)"
         " ON CONFLICT (region, name) DO UPDATE SET value = sequence.value + 1 RETURNING value",
-        {"region": city.region, "name": f"case {centre} {day:%Y%m%d}"},
+        {"region": city.region, "name": f"case {centre} {day.isoformat().replace('-', '')}"},
     )
     assert row is not None
     return case_number(centre, day, row["value"])

@@ -49,6 +49,8 @@ def _open_ready(work: Casework) -> None:
                 work.set_step(start.step.id, StepState.SKIPPED)
             else:
                 open_step(work, start.step)
+        if not any(work.steps[start.step.id]["state"] in routing.PASSED for start in starts):
+            return  # only what has passed lets others start
         context = None
 
 

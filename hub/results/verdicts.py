@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.delivery import AwaitingReply, Completed, Outcome, Reply, Returned
 from contracts.errors import DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.records import record
 from hub import batches, states
 from hub.city import City, milliseconds
 from hub.results import cases, shadows, steps
@@ -47,13 +48,16 @@ def apply_reply(work: Casework, row: Row, outcome: Outcome | DeliveryError, caus
     if isinstance(outcome, AwaitingReply):
         return _acknowledged(work, row, outcome, cause)
     # "Busy" twice is two answers, where there were two tries: an error counts once a try, an outcome once for good.
-    told = body + f"/{row['attempts']}".encode() if isinstance(outcome, DeliveryError) else body
-    digest = hashlib.sha256(work.key.commit(told).encode()).hexdigest()
+    commitment = work.key.commit(body)
+    again = isinstance(outcome, DeliveryError)
+    told = work.key.commit(body + f"/{row['attempts']}".encode()) if again else commitment
+    digest = hashlib.sha256(told.encode()).hexdigest()
     state = DeliveryState(row["state"])
     target, columns = _target(outcome, state, work)
     legal = target is not None and states.is_legal(Machine.DELIVERY, state, target)
     verdict = "applied" if legal else _verdict_out_of_turn(state, outcome)
-    if not record_reply(work, row, outcome, digest, body, verdict, happened_at):
+    said = Said(body=body, commitment=commitment, digest=digest)
+    if not _record_reply(work, row, outcome, said, verdict, happened_at):
         return "duplicate"
     if verdict == "contradiction":
         _ask_about(work, row)
@@ -100,8 +104,17 @@ def _ask_about(work: Casework, row: Row) -> None:
     work.flag("contradiction", up=True)
 
 
-def record_reply(
-    work: Casework, row: Row, outcome: Outcome | DeliveryError, digest: str, body: bytes, verdict: str, happened_at: int
+@record
+class Said:
+    """A reply as it is kept: canonical JSON, what the journal holds of it, and what it is known by."""
+
+    body: bytes
+    commitment: str
+    digest: str
+
+
+def _record_reply(
+    work: Casework, row: Row, outcome: Outcome | DeliveryError, said: Said, verdict: str, happened_at: int
 ) -> bool:
     """Keep the reply, whatever becomes of it. False when the same one came before: then only its count grows."""
     kind = outcome.decision.value if isinstance(outcome, Completed) else type(outcome).__name__.lower()
@@ -111,18 +124,18 @@ def record_reply(
             "region": work.city.region,
             "system": row["system"],
             "delivery": row["id"],
-            "digest": digest,
+            "digest": said.digest,
             "case_no": work.case_no,
             "kind": kind,
             "verdict": verdict,
             "happened_at": happened_at,
             "recorded_at": work.at,
-            "sealed_body": work.key.seal(body, "reply"),
+            "sealed_body": work.key.seal(said.body, "reply"),
         },
     )
     if stored is not None and stored["times"] > 1:
         return False
-    work.log("reply", row["id"], None, verdict, reply=kind, commitment=work.key.commit(body))
+    work.log("reply", row["id"], None, verdict, reply=kind, commitment=said.commitment)
     return True
 
 

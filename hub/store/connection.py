@@ -45,6 +45,7 @@ class Connection:
     def __init__(self, path: Path, *, writable: bool) -> None:
         """Open ``path``. Raises StoreUnavailable, or StoreRefused when a required setting does not hold."""
         self._afterwards: list[Afterwards] = []
+        self._names: dict[str, tuple[str, ...]] = {}
         try:
             self._raw = sqlite3.connect(
                 path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
@@ -79,14 +80,20 @@ class Connection:
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """All rows."""
         cursor = self._raw.execute(statement, parameters or {})
-        names = [column[0] for column in cursor.description]
+        names = self._columns(statement, cursor)
         return [dict(zip(names, values, strict=True)) for values in cursor]
 
     def row(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
         """The first row, if any."""
         cursor = self._raw.execute(statement, parameters or {})
         values = cursor.fetchone()
-        return None if values is None else dict(zip([column[0] for column in cursor.description], values, strict=True))
+        return None if values is None else dict(zip(self._columns(statement, cursor), values, strict=True))
+
+    def _columns(self, statement: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
+        found = self._names.get(statement)
+        if found is None or len(found) != len(cursor.description):
+            found = self._names[statement] = tuple(column[0] for column in cursor.description)
+        return found
 
     def insert(self, table: str, values: Mapping[str, Any]) -> None:
         """Insert one row of named columns."""
@@ -110,6 +117,10 @@ class Connection:
         """What was asked for since the last time; the writer sees to it."""
         found, self._afterwards = self._afterwards, []
         return found
+
+    def changes(self) -> int:
+        """Rows changed since the connection was opened."""
+        return self._raw.total_changes
 
     def close(self) -> None:
         """Close it."""

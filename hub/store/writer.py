@@ -1,7 +1,9 @@
 """The one writer: units of work that wait while a commit runs share the next transaction and its sync.
 
-A unit is a plain function of a connection. It runs inside its own savepoint; its future resolves only after the commit
-reached the disk. Units run on the event loop itself, since a statement takes microseconds and handing each of them to
+A unit is a plain function of a connection; its future resolves only after the commit reached the disk. Most units that fail have
+written nothing yet. One that fails half-way undoes its group: the others run again, each in a savepoint (a savepoint for every
+unit costs a fortieth of a case), so a unit may run twice and leaves its mark nowhere but in the database and ``afterwards``.
+Units run on the event loop itself, since a statement takes microseconds and handing each of them to
 another thread costs more than it (measured: twice the CPU of a case); what waits for the disk or for another process
 (BEGIN, COMMIT) runs in the writer's thread, while the loop goes on and the next group gathers.
 After a sync that failed nothing is written any more (fail-stop): what the kernel did with those pages is not known.
@@ -57,6 +59,7 @@ class Writer:
         self._failed: str | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="onedoor-writer")
         self._pump: asyncio.Task[None] | None = None
+        self._begun = False  # together with the commit before
 
     async def run(self, unit: Unit[T]) -> T:
         """The unit's result, after the commit. Raises what the unit raised, or StoreUnavailable."""
@@ -98,19 +101,37 @@ class Writer:
         while self._jobs:
             group: list[_Job[Any]] = []
             try:
-                await self._in_thread("BEGIN IMMEDIATE")
-                self._run_group(group)
+                if not self._begun:
+                    await self._in_thread(self._connection.run, "BEGIN IMMEDIATE")
+                self._begun = False
+                try:
+                    self._run_group(group)
+                except _HalfWayError:
+                    await self._in_thread(self._start_over)
+                    self._run_again(group)
                 crash_point("writer.before_commit")
-                await self._in_thread("COMMIT")
+                await self._in_thread(self._commit)
                 crash_point("writer.after_commit")
             except BaseException as error:  # noqa: BLE001 - whatever happened, no future of this group may hang
                 self._fail(group, error)
             _answer(group)
 
-    async def _in_thread(self, statement: str) -> None:
+    async def _in_thread(self, function: Callable[..., object], *arguments: str) -> None:
         if self._failed:
             raise StoreUnavailable(self._failed)
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.run, statement)
+        await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    def _commit(self) -> None:
+        """In the thread: commit, and begin for those who wait already, which spares them a way there and back."""
+        self._connection.run("COMMIT")
+        if self._jobs:
+            with contextlib.suppress(sqlite3.Error):  # the next group begins by itself then, and hears why it cannot
+                self._connection.run("BEGIN IMMEDIATE")
+                self._begun = True
+
+    def _start_over(self) -> None:
+        self._connection.run("ROLLBACK")
+        self._connection.run("BEGIN IMMEDIATE")
 
     def _run_group(self, group: list[_Job[Any]]) -> None:
         clock = asyncio.get_running_loop().time
@@ -121,22 +142,37 @@ class Writer:
             self._run_one(job)
 
     def _run_one(self, job: _Job[Any]) -> None:
-        self._connection.run("SAVEPOINT unit")
+        before = self._connection.changes()
+        self._try(job)
+        if job.error is not None and self._connection.changes() != before:
+            raise _HalfWayError
+
+    def _try(self, job: _Job[Any]) -> None:
         try:
             job.result = job.unit(self._connection)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) or is_fatal(error):
                 raise
             job.error = error
-            self._connection.run("ROLLBACK TO unit")
         except BaseException as error:  # noqa: BLE001 - a unit's own error concerns that unit alone
             job.error = error
-            self._connection.run("ROLLBACK TO unit")
         finally:
             job.afterwards = self._connection.take_afterwards()
-        self._connection.run("RELEASE unit")
+
+    def _run_again(self, group: list[_Job[Any]]) -> None:
+        """All but those that failed, since one of them had written when it did."""
+        again = [job for job in group if job.error is None]
+        for job in again:
+            _call_off(job)
+        for job in again:
+            self._connection.run("SAVEPOINT unit")
+            self._try(job)
+            if job.error is not None:
+                self._connection.run("ROLLBACK TO unit")
+            self._connection.run("RELEASE unit")
 
     def _fail(self, group: list[_Job[Any]], error: BaseException) -> None:
+        self._begun = False
         if not group:  # no transaction began: everybody in the row hears why, none waits for the next try to fail
             group.extend(self._jobs)
             self._jobs.clear()
@@ -146,6 +182,10 @@ class Writer:
             self._connection.run("ROLLBACK")
         for job in group:
             job.error = _unavailable(error)
+
+
+class _HalfWayError(Exception):
+    """A unit failed that had written already."""
 
 
 _FATAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -166,6 +206,13 @@ def _unavailable(error: BaseException) -> BaseException:
         wrapped.__cause__ = error
         return wrapped
     return error
+
+
+def _call_off(job: _Job[Any]) -> None:
+    """What it asked for is asked for again when it runs again."""
+    for _, undone in job.afterwards:
+        undone()
+    job.afterwards = []
 
 
 def _answer(group: list[_Job[Any]]) -> None:
