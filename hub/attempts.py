@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -91,9 +92,15 @@ async def guarded(work: Awaitable[T], seconds: float, system: str) -> T | BaseEx
         except BaseException as error:  # noqa: BLE001 - even SystemExit of a plugin concerns one delivery only
             return error
 
-    task = asyncio.ensure_future(caught())
-    done, _ = await asyncio.wait({task}, timeout=seconds)
-    if not done:
+    loop = asyncio.get_running_loop()
+    task, over = loop.create_task(caught()), loop.create_future()
+    alarm = loop.call_later(seconds, _end, over)
+    task.add_done_callback(partial(_end, over))
+    try:
+        await over
+    finally:
+        alarm.cancel()
+    if not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=GRACE_SECONDS)
         metrics.WATCHDOG.labels(system).inc()
@@ -101,6 +108,11 @@ async def guarded(work: Awaitable[T], seconds: float, system: str) -> T | BaseEx
     if task.cancelled():
         return OutcomeUnknownError("cancelled", "the gateway cancelled itself")
     return task.result()
+
+
+def _end(over: "asyncio.Future[None]", _: object = None) -> None:
+    if not over.done():
+        over.set_result(None)
 
 
 async def begin_one(

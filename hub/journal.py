@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import orjson
 
 from hub.store.connection import Connection
-from hub.suites import Suite
+from hub.suites import Mac, Suite
 
 EMPTY = "0" * 64
 """The hash before the first entry of a chain."""
@@ -26,8 +26,8 @@ class Journal:
 
     __slots__ = ("_marks", "_suite", "region")
 
-    def __init__(self, region: str, suite: Suite, marks: bytes) -> None:
-        """``marks``: the key of the marks."""
+    def __init__(self, region: str, suite: Suite, marks: Mac) -> None:
+        """``marks``: what the marks are made with."""
         self.region = region
         self._suite = suite
         self._marks = marks
@@ -38,7 +38,7 @@ class Journal:
 
     def mark(self, chain: str, seq: int, entry_hash: str) -> str:
         """The mark of an entry: 32 hex digits."""
-        return self._suite.mac(self._marks, f"{chain} {seq} {entry_hash}".encode())[:16].hex()
+        return self._marks(f"{chain} {seq} {entry_hash}".encode())[:16].hex()
 
 
 class Chain:

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contracts.errors import OnedoorError
 from contracts.task_sheet import SHEET_ALPHABET
 from hub.journal import Journal
-from hub.suites import INTERNATIONAL, Suite
+from hub.suites import INTERNATIONAL, NONCE, Nonces, Suite
 
 DEMO_MARK = "demo"
-_NONCE = 12
+
+_nonce = Nonces()
 
 
 class KeyRefused(OnedoorError):
@@ -43,13 +44,13 @@ class CaseKey:
 
     def seal(self, content: bytes, what: str) -> bytes:
         """Encrypt; ``what`` names the use, so that one sealed column cannot be passed off as another."""
-        nonce = os.urandom(_NONCE)
+        nonce = _nonce()
         return nonce + self._cipher.encrypt(nonce, content, what.encode())
 
     def unseal(self, sealed: bytes, what: str) -> bytes:
         """Decrypt. Raises KeyRefused when the content was changed or the key is another one."""
         try:
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], what.encode())
+            return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], what.encode())
         except InvalidTag as error:
             raise KeyRefused(
                 f"a sealed {what} cannot be opened: it was changed, or sealed under another key"
@@ -71,12 +72,12 @@ class Keys:
         self._wrap = suite.cipher(suite.derive(master, "wrap case keys"))
         self._check = suite.derive(master, "key check")
         self._files = suite.cipher(suite.derive(root, "seal blobs"))
-        self._digest = suite.derive(root, "message digests")
+        self._digest = suite.keyed(suite.derive(root, "message digests"))
         self._clients = suite.derive(root, "client keys")
         self._blobs = suite.derive(root, "blob names")
         self._sheets = suite.derive(root, "sheet codes")
-        self._index = suite.derive(root, "blind index")
-        self._marks = suite.derive(root, "journal marks")
+        self._index = suite.keyed(suite.derive(root, "blind index"))
+        self._marks = suite.keyed(suite.derive(root, "journal marks"))
         self.seal_key = Ed25519PrivateKey.from_private_bytes(suite.derive(root, "journal seals"))
         self._accounts = suite.cipher(suite.derive(root, "seal accounts"))
         self._sign_in = suite.derive(root, "sessions and sign-ins")
@@ -124,31 +125,31 @@ class Keys:
 
     def wrap(self, raw: bytes, what: str) -> bytes:
         """Encrypt a key under the master key; ``what`` names its use."""
-        nonce = os.urandom(_NONCE)
+        nonce = _nonce()
         return nonce + self._wrap.encrypt(nonce, raw, what.encode())
 
     def unwrap(self, wrapped: bytes, what: str) -> bytes:
         """The key again. Raises KeyRefused."""
         try:
-            return self._wrap.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], what.encode())
+            return self._wrap.decrypt(wrapped[:NONCE], wrapped[NONCE:], what.encode())
         except InvalidTag as error:
             raise KeyRefused(f"a {what} cannot be unwrapped: the master key is not the one it was made with") from error
 
     def seal_blob(self, content: bytes) -> bytes:
         """Encrypt a file for the blob store."""
-        nonce = os.urandom(_NONCE)
+        nonce = _nonce()
         return nonce + self._files.encrypt(nonce, content, b"blob")
 
     def unseal_blob(self, sealed: bytes) -> bytes:
         """Decrypt a file of the blob store. Raises KeyRefused."""
         try:
-            return self._files.decrypt(sealed[:_NONCE], sealed[_NONCE:], b"blob")
+            return self._files.decrypt(sealed[:NONCE], sealed[NONCE:], b"blob")
         except InvalidTag as error:
             raise KeyRefused("a stored file cannot be opened: it was changed, or sealed under another key") from error
 
     def message_digest(self, canonical: bytes) -> str:
         """Keyed digest of a message (R1): equal content, equal digest; tells nothing without the key."""
-        return self.suite.mac(self._digest, canonical).hex()
+        return self._digest(canonical).hex()
 
     def client_hash(self, key: str) -> str:
         """How a sender's key is stored and looked up."""
@@ -156,13 +157,13 @@ class Keys:
 
     def seal_account(self, content: bytes, login: str, what: str) -> bytes:
         """Encrypt a column of an account; bound to its login and to its use."""
-        nonce = os.urandom(_NONCE)
+        nonce = _nonce()
         return nonce + self._accounts.encrypt(nonce, content, f"{what}:{login}".encode())
 
     def unseal_account(self, sealed: bytes, login: str, what: str) -> bytes:
         """Decrypt a column of an account. Raises KeyRefused."""
         try:
-            return self._accounts.decrypt(sealed[:_NONCE], sealed[_NONCE:], f"{what}:{login}".encode())
+            return self._accounts.decrypt(sealed[:NONCE], sealed[NONCE:], f"{what}:{login}".encode())
         except InvalidTag as error:
             raise KeyRefused(f"the {what} of an account cannot be opened: it was changed") from error
 
@@ -176,7 +177,7 @@ class Keys:
 
     def index_value(self, kind: str, plain: str) -> str:
         """Blind index: equal plain texts of one kind, equal values; a bare hash of an identity number would be guessed in a minute."""
-        return self.suite.mac(self._index, f"{kind}:{plain}".encode())[:16].hex()
+        return self._index(f"{kind}:{plain}".encode())[:16].hex()
 
     def sheet_mac(self, number: str, version: int, content_hash: str) -> bytes:
         """16 bytes of MAC over number, version and content: what a sheet's QR code proves."""

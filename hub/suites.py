@@ -6,6 +6,7 @@ be signed with SM2 is signed by a gateway or a security module outside.
 
 import hashlib
 import hmac
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -53,6 +54,57 @@ class Sm4Gcm:
         return context.update(data[:-TAG]) + context.finalize()
 
 
+class Mac:
+    """HMAC (RFC 2104) under a key that stays: what depends on the key alone is hashed once, not with every content."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, hasher: Callable[[bytes], Any], key: bytes) -> None:
+        """``key``: at most 64 bytes, the block of both suites' hashes."""
+        block = key.ljust(_BLOCK, b"\0")
+        self._inner = hasher(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hasher(bytes(byte ^ 0x5C for byte in block))
+
+    def __call__(self, content: bytes) -> bytes:
+        """32 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        found: bytes = outer.digest()
+        return found
+
+
+_BLOCK = 64
+
+
+class Nonces:
+    """Random nonces of 96 bits, drawn from the system many at a time: a nonce is no secret, a system call each is dear."""
+
+    __slots__ = ("_at", "_drawn")
+
+    def __init__(self) -> None:
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)  # a child must not go on with the same ones
+
+    def forget(self) -> None:
+        """Draw anew."""
+        self._at, self._drawn = 0, b""
+
+    def __call__(self) -> bytes:
+        """The next one."""
+        at = self._at
+        found = self._drawn[at : at + NONCE]
+        if len(found) < NONCE:
+            at, self._drawn = 0, os.urandom(NONCE * 256)
+            found = self._drawn[:NONCE]
+        self._at = at + NONCE
+        return found
+
+
+NONCE = 12
+"""Bytes of a nonce of GCM."""
+
+
 @record
 class Suite:
     """``hash_name``: as OpenSSL knows it. ``key_bytes``: how much of a 32-byte key the cipher takes."""
@@ -76,6 +128,10 @@ class Suite:
     def mac(self, key: bytes, content: bytes) -> bytes:
         """HMAC, 32 bytes."""
         return hmac.digest(key, content, self.hash_name)
+
+    def keyed(self, key: bytes) -> Mac:
+        """The same under a key that is used again and again."""
+        return Mac(self.hasher, key)
 
     def derive(self, master: bytes, purpose: str) -> bytes:
         """A key of 32 bytes for one purpose (HKDF)."""

@@ -6,6 +6,7 @@ The guard (``hub.web.guard``) enforces it, docs/reference/routes.md is written f
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -198,7 +199,11 @@ def policy_of(request: web.BaseRequest) -> Policy | None:
     resource = match.route.resource if match is not None else None
     if resource is None:
         return None
-    method = "GET" if request.method == "HEAD" else request.method
+    return _policy("GET" if request.method == "HEAD" else request.method, resource)
+
+
+@lru_cache(maxsize=1024)
+def _policy(method: str, resource: web.AbstractResource) -> Policy | None:
     return POLICIES.get(f"{method} {resource.canonical}")
 
 
