@@ -95,6 +95,17 @@ class Bench:
         self.arrivals()
         return count / float(found["seconds"])
 
+    def at_least(self, count: int, port: int) -> float:
+        """Messages a second through ``floor.py``, until their results are there."""
+        before = fetched(port, "/done")
+        found = self.load(f"http://127.0.0.1:{port}/v1/cases", count, "BE001")
+        while fetched(port, "/done") - before < count:
+            self.left()
+            time.sleep(0.02)
+        seconds = time.monotonic() - float(found["began"])
+        self.arrivals()
+        return count / seconds
+
     def through_hub(self, count: int, item: str = "BE001", rate: float | None = None) -> dict[str, Any]:
         """Through the hub until every *result* is durable; counts what reached the mock."""
         before, cpu = self.newest_attempt(), cpu_seconds(self.hub_pid)
@@ -123,9 +134,8 @@ class Bench:
 
     def arrivals(self) -> list[tuple[int, float]]:
         """What reached the mock since the last time."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.mock_port}/arrivals") as answer:
-            found: list[tuple[int, float]] = json.loads(answer.read())
-            return found
+        found: list[tuple[int, float]] = fetched(self.mock_port, "/arrivals")
+        return found
 
     def newest_attempt(self) -> int:
         """Where attempts end in the database."""
@@ -147,6 +157,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def fetched(port: int, path: str) -> Any:
+    """What one of the helper processes says."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+        return json.loads(answer.read())
 
 
 def wait_for(port: int) -> None:
@@ -230,6 +246,30 @@ def throughput(bench: Bench) -> dict[str, Any]:
     }
 
 
+def floor(bench: Bench, database: str) -> dict[str, float]:
+    """What a program without any hub in it reaches in times of the bare client; ``database`` empty: it keeps nothing."""
+    port = free_port()
+    command = (str(HERE / "floor.py"), str(port), f"http://127.0.0.1:{bench.mock_port}/fast", *filter(None, [database]))
+    ratios = []
+    with process(sys.executable, *command) as running:
+        wait_for(port)
+        bench.at_least(max(CASES // 4, 1), port)
+        before = cpu_seconds(running.pid)
+        for _ in range(ROUNDS):
+            raw = bench.raw(CASES)
+            ratios.append(bench.at_least(CASES, port) / raw)
+        cpu = (cpu_seconds(running.pid) - before) / (ROUNDS * CASES) * 1000
+    return {"ratio": statistics.median(ratios), "cpu_seconds_per_1000": cpu}
+
+
+def floors(bench: Bench, figures: Figures) -> None:
+    """What can be had at best on this machine, and with these libraries."""
+    for name, database in (("keeping_nothing", ""), ("synced_rows_only", str(bench.database.with_name("floor.db")))):
+        found = figures[f"floor_{name}"] = floor(bench, database)
+        told = f"{found['ratio']:.2f} of the bare client, {found['cpu_seconds_per_1000']:.2f} CPU s per 1,000"
+        print(f"  two HTTP exchanges, {name.replace('_', ' ')}: {told}", flush=True)
+
+
 def from_an_empty_start(bench: Bench, figures: Figures) -> None:
     """Throughput, and nothing sent twice."""
     empty = figures["empty"] = throughput(bench)
@@ -263,6 +303,7 @@ def form_check(bench: Bench, figures: Figures) -> None:
 
 SECTIONS: tuple[tuple[str, Callable[[Bench, Figures], None]], ...] = (
     ("what checking a form costs beside parsing its message", form_check),
+    ("no hub at all: the least that a message costs", floors),
     ("accept and deliver, from an empty start", from_an_empty_start),
     ("one system hangs", one_system_hangs),
     (f"{BACKLOG:,} deliveries wait for another system", many_wait),

@@ -49,8 +49,8 @@ def apply_reply(work: Casework, row: Row, outcome: Outcome | DeliveryError, caus
         return _acknowledged(work, row, outcome, cause)
     # "Busy" twice is two answers, where there were two tries: an error counts once a try, an outcome once for good.
     commitment = work.key.commit(body)
-    again = isinstance(outcome, DeliveryError)
-    told = work.key.commit(body + f"/{row['attempts']}".encode()) if again else commitment
+    counted = body + f"/{row['attempts']}".encode() if isinstance(outcome, DeliveryError) else body
+    told = commitment if counted is body else work.key.commit(counted)
     digest = hashlib.sha256(told.encode()).hexdigest()
     state = DeliveryState(row["state"])
     target, columns = _target(outcome, state, work)
