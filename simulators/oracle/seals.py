@@ -39,8 +39,14 @@ def purged_of(evidence: Evidence) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def seals_agree(check: Check, evidence: Evidence, anchor: Path | None, *, stopped: bool) -> None:
-    """Every seal follows from the one before and covers what is there; ``stopped``: nothing may be left uncovered."""
+def noted(anchor: Path | None) -> Sequence[Row]:
+    """The heads that an anchor has, as far as they are whole lines."""
+    lines = anchor.read_text(encoding="utf-8").splitlines(keepends=True) if anchor is not None else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def seals_agree(check: Check, evidence: Evidence, heads: Sequence[Row], *, stopped: bool) -> None:
+    """``heads``: what an anchor had noted before the tables were read. Every seal follows from the one before and covers what is there; ``stopped``: nothing may be left uncovered."""
     algorithm = algorithm_of(evidence)
     hashes = {(chain, seq): found for chain, all_ in purged_of(evidence).items() for seq, found in enumerate(all_, 1)}
     hashes |= {(row["chain"], row["seq"]): row["hash"] for row in evidence.tables["journal"]}
@@ -61,8 +67,7 @@ def seals_agree(check: Check, evidence: Evidence, anchor: Path | None, *, stoppe
         before = seal["hash"]
     if stopped:
         check.expect(not hashes.keys() - covered, f"{len(hashes.keys() - covered)} entries are not sealed")
-    if anchor is not None:
-        _compare(check, {(seal["epoch"], seal["number"]): seal["hash"] for seal in seals}, anchor)
+    _compare(check, {(seal["epoch"], seal["number"]): seal["hash"] for seal in seals}, heads)
 
 
 def _is_genuine(algorithm: str, seal: Row) -> bool:
@@ -98,10 +103,8 @@ def _root(algorithm: str, hashes: Sequence[str]) -> str:
     return hashlib.new(algorithm, b"\1" + children).hexdigest()
 
 
-def _compare(check: Check, here: Mapping[tuple[int, int], str], anchor: Path) -> None:
+def _compare(check: Check, here: Mapping[tuple[int, int], str], heads: Sequence[Row]) -> None:
     newest = max((epoch for epoch, _ in here), default=0)
-    for line in anchor.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            head = json.loads(line)
-            same = here.get((head["epoch"], head["number"])) == head["hash"]
-            check.expect(same or head["epoch"] < newest, f"seal {head['number']}: noted at the anchor, not here")
+    for head in heads:
+        same = here.get((head["epoch"], head["number"])) == head["hash"]
+        check.expect(same or head["epoch"] < newest, f"seal {head['number']}: noted at the anchor, not here")
