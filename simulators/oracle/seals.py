@@ -46,7 +46,10 @@ def noted(anchor: Path | None) -> Sequence[Row]:
 
 
 def seals_agree(check: Check, evidence: Evidence, heads: Sequence[Row], *, stopped: bool) -> None:
-    """``heads``: what an anchor had noted before the tables were read. Every seal follows from the one before and covers what is there; ``stopped``: nothing may be left uncovered."""
+    """Every seal follows from the one before and covers what is there; ``stopped``: nothing may be left uncovered.
+
+    ``heads``: what an anchor had noted before the tables were read.
+    """
     algorithm = algorithm_of(evidence)
     hashes = {(chain, seq): found for chain, all_ in purged_of(evidence).items() for seq, found in enumerate(all_, 1)}
     hashes |= {(row["chain"], row["seq"]): row["hash"] for row in evidence.tables["journal"]}
