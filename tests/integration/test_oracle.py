@@ -131,7 +131,10 @@ def _delete_message(folder: Path) -> None:
 
 
 def _give_message_to_another_case(folder: Path) -> None:
-    change(folder, "UPDATE inbox SET case_no = (SELECT max(case_no) FROM case_file) WHERE id = 'DA001-1'")
+    change(
+        folder,
+        "UPDATE inbox SET case_no = (SELECT max(case_no) FROM case_file WHERE case_no <> inbox.case_no) WHERE id = 'DA001-1'",
+    )
 
 
 def _double_effect(folder: Path) -> None:
