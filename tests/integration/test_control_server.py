@@ -1,6 +1,7 @@
 """The control server of the simulators: its API, its pages, and who may ask it for changes."""
 
 import asyncio
+import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -214,6 +215,75 @@ async def test_a_scenario_is_begun_typed_and_ended_on_the_page(room: ControlRoom
     assert room.board.scenario.seed == 4
     await room.press("/scenario", do="none")
     assert room.board.scenario.rules == ()
+
+
+async def test_the_same_scenario_and_the_same_messages_meet_the_same_faults(room: ControlRoom) -> None:
+    """Over real connections, with other messages in between."""
+    told = (await room.ask("GET", "/v1/systems/MZ-relief"))["address"]
+    paths = [path for _, path in room.city.rest["MZ-relief"]._messages]
+    operations = [operation.key for operation, _ in room.city.rest["MZ-relief"]._messages.values()]
+    scenario = f"""
+        name = "Twice"
+        seed = 11
+        [[rules]]
+        system = "MZ-relief"
+        operation = "{operations[0]}"
+        fault = "refuse"
+        probability = 0.5
+        [[rules]]
+        system = "MZ-relief"
+        operation = "{operations[1]}"
+        sequence = "ok x3, reset"
+        repeat = true
+    """
+
+    async def outcomes(others: int) -> list[str]:
+        await room.ask("PUT", "/v1/scenario", data=scenario.encode(), headers={"Content-Type": "application/toml"})
+        seen = []
+        for number in range(24):
+            try:
+                async with room.http.post(told + paths[0], json={}) as answer:
+                    seen.append(str(answer.status))
+            except aiohttp.ClientError as error:
+                seen.append(type(error).__name__)
+            # A rule for one operation counts that operation only.
+            for _ in range(others if number % 5 == 0 else 0):
+                with contextlib.suppress(aiohttp.ClientError):
+                    await room.http.post(told + paths[1], json={})
+        return seen
+
+    first = await outcomes(0)
+    assert await outcomes(0) == first
+    assert await outcomes(3) == first
+    assert len(set(first)) > 1
+    faults = (await room.ask("GET", "/v1/faults?system=MZ-relief&limit=1000"))["latest"]
+    assert {one["fault"] for one in faults} == {"refuse", "reset"}
+
+
+async def test_ledgers_are_read_in_pages_and_a_reset_begins_new_ones(room: ControlRoom) -> None:
+    ledger = room.board.running("GA-hukou").ledger
+    for number in range(5):
+        for kind in ("arrival", "effect", "reply"):
+            ledger.write(kind, "GA-hukou", f"d-{number}", "person_check", "0" * 64, "again" if number == 4 else "")
+    ledger.write("effect", "GA-hukou", "d-0", "person_check")
+    pages: list[list[str]] = []
+    after: int | None = 0
+    while after is not None:
+        page = await room.ask("GET", f"/v1/ledger?system=GA-hukou&kind=effect&limit=4&after={after}")
+        pages.append([one["delivery_id"] for one in page["entries"]])
+        after = page["next"]
+    assert pages == [["d-0", "d-1", "d-2", "d-3"], ["d-4", "d-0"]]
+    entry = (await room.ask("GET", "/v1/ledger?delivery_id=d-3&kind=reply"))["entries"][0]
+    assert entry.keys() == {"number", "kind", "system", "delivery_id", "operation", "digest", "note", "at"}
+    await room.ask("GET", "/v1/ledger?limit=many", 400)
+    counts = (await room.ask("GET", "/v1/systems/GA-hukou"))["counts"]
+    assert counts == {"arrivals": 5, "effects": 6, "replies": 5, "again": 1, "rejected": 0, "doubled": 1}
+    for system in SYSTEMS:
+        reset = await room.ask("POST", f"/v1/systems/{system}/reset")
+        assert set(reset["counts"].values()) == {0}
+    assert (await room.ask("GET", "/v1/ledger"))["entries"] == []
+    assert len((room.city.folder / "ledgers" / "closed" / "GA-hukou.1.jsonl").read_text().splitlines()) == 16
+    assert (await room.ask("GET", "/v1/kinds"))["kinds"][0]["kind"] == "refuse"
 
 
 def test_every_sentence_of_the_pages_has_its_chinese() -> None:

@@ -82,6 +82,19 @@ def test_without_a_sample_city_a_site_must_be_named(monkeypatch: pytest.MonkeyPa
         sample_site()
 
 
+def test_a_scenario_that_cannot_be_used_is_told_in_lines_and_nothing_starts(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('name = "x"\n[[rules]]\nfault = "refuze"\n')
+    command: list[str | Path] = [ONEDOOR, "simulate", "DA", "--folder", tmp_path / "city", "--scenario"]
+    ended = subprocess.run([*command, tmp_path / "s.toml"], capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    said = "".join(ended.stderr.split())
+    assert "s.toml:3:rules.0.fault:" in said
+    assert "didyoumeanrefuse?" in said
+    assert "Traceback" not in ended.stderr
+    missing = subprocess.run([*command, "bad-tuesday"], capture_output=True, text=True, check=False)
+    assert "bad-monday" in missing.stderr
+
+
 def tried_at_the_simulator(settings: Path) -> dict[str, Any]:
     """What a department that runs here answers to one of its sample cases."""
     case = sample_site() / "archives" / "samples" / "DA001_marriage.json"
@@ -112,7 +125,11 @@ def test_departments_answer_until_ctrl_c(tmp_path: Path) -> None:
         tmp_path / "city",
         "--fault",
         "delay=0.01",
+        "--scenario",
+        tmp_path / "night.toml",
     ]
+    scenario = 'name = "Night"\nseed = 5\n[[rules]]\nsystem = "WJ-family"\nsequence = "ok x9, refuse"\n'
+    (tmp_path / "night.toml").write_text(scenario)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with (
         (tmp_path / "screen").open("w") as screen,
@@ -132,6 +149,12 @@ def test_departments_answer_until_ctrl_c(tmp_path: Path) -> None:
                 assert line.recv(4) == b"SSH-"
             assert Path(settings["secrets"], "da_archive_key").read_text()
             assert re.search(r"JY-office +paper", shown)
+            (control,) = re.findall(r"Control page, fault dials and their API: (http://127.0.0.1:\d+/)", shown)
+            with urllib.request.urlopen(control + "v1/scenario", timeout=20) as answer:
+                begun = json.load(answer)
+            assert (begun["name"], begun["seed"], len(begun["rules"])) == ("Night", 5, 2)
+            with urllib.request.urlopen(control, timeout=20) as answer:
+                assert "模拟部门" in answer.read().decode()
             told = tried_at_the_simulator(tmp_path / "city" / "onedoor.toml")
             assert [one["outcome"] in ("granted", "refused", "returned") for one in told["answers"]] == [True]
         finally:
