@@ -24,7 +24,8 @@ from simulators.soap import soap_desk
 class ApiPlace:
     """``settings`` open the channel. ``ledger``: of a simulated department; None at a test endpoint.
 
-    ``code``: what the simulated department must say; None: it grants. ``callbacks``: its calls to the hub, headers and body.
+    ``code``: what the simulated department must say; None: it grants. ``callbacks``: its calls to the hub, headers and body;
+    ``repeat``: it calls again, signed anew, where it calls at all.
     """
 
     proxy: HttpProxy
@@ -33,7 +34,7 @@ class ApiPlace:
     ledger: Ledger | None = None
     code: str | None = None
     callbacks: "asyncio.Queue[tuple[Mapping[str, str], bytes]]" = field(default_factory=asyncio.Queue)
-    call_answer: Callable[[Mapping[str, str], bytes], Awaitable[int]] | None = None
+    repeat: Callable[[bytes], Awaitable[object]] | None = None
 
     @property
     def effects(self) -> int:
@@ -78,6 +79,7 @@ async def simulated(subject: Subject, folder: Path, secret: Callable[[str], str]
         if department is not None and department.caller is not None:
             department.caller.post = place.called
             department.caller.tries = 1
+            place.repeat = partial(department.caller.call, None)
         yield place
 
 

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import random
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,7 +58,7 @@ class Listener(logging.Handler):
 
 @dataclass(kw_only=True)
 class Bench:
-    """``gateway`` is the open channel. ``errors``: every DeliveryError that came out of it; ``sent``: every delivery that went in."""
+    """``gateway`` is the open channel, ``settings`` opened it. ``errors``: every DeliveryError that came out of it; ``sent``: every delivery that went in."""
 
     subject: Subject
     channel: Channel
@@ -67,6 +67,7 @@ class Bench:
     gateway: Gateway
     maker: Maker
     folder: Path
+    settings: Fields
     listener: Listener
     api_place: ApiPlace | None = None
     file_place: FilePlace | None = None
@@ -93,6 +94,22 @@ class Bench:
         if self.file_place is None:
             raise NotApplicable("no files are exchanged over this channel")
         return self.file_place
+
+    @property
+    def by_connection(self) -> bool:
+        """Whether the connection is the reference: the delivery id does not travel."""
+        table = self.subject.table
+        reference: Any = table[1].get("reference", {}) if table is not None else {}
+        return isinstance(reference, Mapping) and reference.get("in") == "connection"
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """The gateway's HTTP client waits no longer than the kit's patience, whatever the channel's table says."""
+        self.api.http.longest_seconds = self.target.patience_seconds
+        try:
+            yield
+        finally:
+            self.api.http.longest_seconds = None
 
     @property
     def operations(self) -> Sequence[Operation]:
@@ -176,15 +193,26 @@ class Bench:
 
     async def later(self, delivery: Delivery) -> Outcome | DeliveryError:
         """What the department says later. Raises Failed when nothing comes."""
-        whole: object = self.gateway
-        if isinstance(whole, Receiving):
-            return await self._called_back(delivery.id)
-        if isinstance(whole, Collecting):
-            return self.reply_among(await self.collected(), delivery.id)
+        if isinstance(self.gateway, Receiving | Collecting):
+            return (await self.reply(delivery)).outcome
         found = await self.enquire(delivery)
         if isinstance(found, NotFound):
             raise Failed("the department took the message, and an enquiry finds nothing")
         return found
+
+    async def reply(self, delivery: Delivery) -> Reply:
+        """The reply that comes by itself, called back or collected. Raises Failed when none does."""
+        if isinstance(self.gateway, Receiving):
+            received = await self.receive(await self.callback(delivery.id))
+            if isinstance(received, InboundRefused):
+                raise Failed(f"a genuine callback was refused: {received.code}")
+            replies = received.replies
+        else:
+            replies = await self.collected()
+        for one in replies:
+            if one.delivery_id == delivery.id:
+                return one
+        raise Failed("no reply names the delivery")
 
     async def callback(self, delivery_id: UUID) -> Inbound:
         """The simulated department's call about a delivery; calls about others are passed over. Raises Failed when none comes."""
@@ -197,19 +225,6 @@ class Bench:
                         return Inbound(headers=dict(headers), body=body)
         except TimeoutError as error:
             raise Failed("the department did not call back") from error
-
-    async def _called_back(self, delivery_id: UUID) -> Outcome | DeliveryError:
-        received = await self.receive(await self.callback(delivery_id))
-        if isinstance(received, InboundRefused):
-            raise Failed(f"a genuine callback was refused: {received.code}")
-        return self.reply_among(received.replies, delivery_id)
-
-    def reply_among(self, replies: Sequence[Reply], delivery_id: UUID) -> Outcome | DeliveryError:
-        """The reply to one delivery. Raises Failed."""
-        for reply in replies:
-            if reply.delivery_id == delivery_id:
-                return reply.outcome
-        raise Failed("no reply names the delivery")
 
 
 def _bug(what: str, error: BaseException) -> Failed:
@@ -251,6 +266,7 @@ async def bench(subject: Subject, target: Target, listener: Listener) -> AsyncIt
             gateway=gateway,
             maker=Maker(subject, dice, believable=target.settings is not None),
             folder=folder,
+            settings=settings,
             listener=listener,
             api_place=place,
             file_place=files,

@@ -69,6 +69,21 @@ class Maker:
         twin = ReplyField(name=field.name, type=field.type, code_list=field.code_list, width_bytes=field.width_bytes)
         return plausible(twin, self._dice, self._subject.site.code_lists)
 
+    def another(self, field: RequestField, than: JsonValue) -> JsonValue:
+        """Another value of the field; None where it has no other."""
+        if field.type == "bool":
+            return not than
+        if field.type in ("code", "codes") and field.code_list is not None:
+            codes = self._subject.site.code_lists[field.code_list].codes
+            others = [one.code for one in codes if one.code not in (than if isinstance(than, list) else [than])]
+            other: JsonValue = others[0] if others else None
+            return [other] if field.type == "codes" and other is not None else other
+        for _ in range(20):
+            found = self.value(field)
+            if found != than:
+                return found
+        return None
+
     def text(self, field: RequestField | Column) -> str:
         """A made-up text with a mark, cut to what the field takes."""
         mark = f"{self._dice.getrandbits(40):010x}"

@@ -113,8 +113,9 @@ class HttpProxy:
 
     @asynccontextmanager
     async def away(self) -> AsyncIterator[None]:
-        """Nobody listens."""
+        """Nobody listens. Kept connections are cut, and the gateway is given a moment to see it: a message sent into one would be lost."""
         await self._close()
+        await asyncio.sleep(0.05)
         try:
             yield
         finally:

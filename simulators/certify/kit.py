@@ -13,12 +13,14 @@ from contracts.records import record
 from simulators.certify.bench import Bench, Listener, Target, bench
 from simulators.certify.check import Check, Weight
 from simulators.certify.checks import (
+    callbacks,
     declaration,
     exchange,
     faults,
     file_faults,
     files,
     inbox,
+    manners,
     mapping,
     records,
     result_faults,
@@ -32,12 +34,14 @@ CHECKS: tuple[Check, ...] = (
     *mapping.CHECKS,
     *records.CHECKS,
     *exchange.CHECKS,
+    *callbacks.CHECKS,
     *files.CHECKS,
     *results.CHECKS,
     *inbox.CHECKS,
     *faults.CHECKS,
     *file_faults.CHECKS,
     *result_faults.CHECKS,
+    *manners.CHECKS,
 )
 """Every check of the kit, in the order in which they run."""
 

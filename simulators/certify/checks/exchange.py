@@ -1,13 +1,22 @@
 """A message and its answer: what each code means, what is done once, what comes later."""
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import unquote_to_bytes
+
 from contracts.catalogue import Answers, Operation, ResultKind
-from contracts.delivery import AwaitingReply, Completed, Decision, Outcome, Returned
-from contracts.errors import DeliveryError, OutcomeUnknownError
+from contracts.delivery import AwaitingReply, Completed, Decision, Delivery, Lookup, NotFound, Outcome, Returned
+from contracts.errors import DeliveryError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
+from contracts.plugin import Collecting, Enquiring, Receiving
 from contracts.situation import Situation
+from simulators.certify import http_faults as acts
 from simulators.certify.bench import Bench
-from simulators.certify.check import Area, check
+from simulators.certify.check import Area, Weight, check
 from simulators.certify.checks.mapping import told
-from simulators.certify.verdict import NotApplicable, require
+from simulators.certify.deliveries import marks
+from simulators.certify.http_proxy import Arrival
+from simulators.certify.verdict import Failed, NotApplicable, require
 
 API = (Situation.API,)
 
@@ -64,16 +73,61 @@ async def said(bench: Bench, operation: Operation, code: str) -> Outcome | Deliv
         place.code = None
 
 
-async def each_code(bench: Bench, kind: ResultKind, *, duplicate: bool = False) -> list[tuple[Operation, str, object]]:
-    """How deliveries end for every code of a kind: operation, code, end. Raises NotApplicable where no operation has one."""
+async def each_code(bench: Bench, *kinds: ResultKind, duplicate: bool = False) -> list[tuple[Operation, str, object]]:
+    """How deliveries end for every code of some kinds: operation, code, end. Raises NotApplicable where no operation has one."""
     ends: list[tuple[Operation, str, object]] = []
     for operation in bench.operations:
         for code, found in operation.result_codes.get(bench.channel.situation, {}).items():
-            if found.outcome is kind and found.duplicate is duplicate:
+            if found.outcome in kinds and found.duplicate is duplicate:
                 ends.append((operation, code, await said(bench, operation, code)))
     if not ends:
-        raise NotApplicable(f"no code of this channel means {'a duplicate' if duplicate else kind.value}")
+        raise NotApplicable(f"no code of this channel means {'a duplicate' if duplicate else kinds[0].value}")
     return ends
+
+
+@check(
+    "success-is-a-decision",
+    Area.EXCHANGE,
+    zh=("表示办结的每个结果码都成为办结", "核对 result_codes 中 completed.granted 与 completed.done 的映射"),
+    en=(
+        "Every code that settles a delivery settles it as declared",
+        "Correct what result_codes says of the codes that mean completed.granted and completed.done",
+    ),
+    situations=API,
+)
+async def success_is_a_decision(bench: Bench) -> None:
+    """What the resident waits for."""
+    wanted = {ResultKind.GRANTED: Decision.GRANTED, ResultKind.DONE: Decision.DONE}
+    for operation, code, end in await each_code(bench, ResultKind.GRANTED, ResultKind.DONE):
+        decision = wanted[operation.result_codes[bench.channel.situation][code].outcome]
+        is_it = isinstance(end, Completed) and end.decision is decision
+        require(is_it, f"{operation.key}: code {code} ended as {told(end)}")
+
+
+@check(
+    "answers-bring-their-fields",
+    Area.EXCHANGE,
+    zh=("声明的答复字段都能取回", "核对 reply 的字段名、类型与映射行"),
+    en=(
+        "Every reply field that the operation declares comes back",
+        "Correct names, types and rows of the operation's reply fields",
+    ),
+    situations=API,
+)
+async def answers_bring_their_fields(bench: Bench) -> None:
+    """Later steps and the resident's notice are made of them."""
+    for operation in bench.operations:
+        codes = operation.result_codes[bench.channel.situation].items()
+        code = next((code for code, one in codes if one.outcome in _SETTLES and not one.none_found), None)
+        if code is None:
+            continue
+        end = await said(bench, operation, code)
+        got = set(end.fields) if isinstance(end, Completed) else set[str]()
+        missing = sorted({field.name for field in operation.reply} - got)
+        require(not missing, f"{operation.key}: the answer is without {', '.join(missing)}")
+
+
+_SETTLES = frozenset({ResultKind.GRANTED, ResultKind.DONE})
 
 
 @check(
@@ -94,6 +148,62 @@ async def refusal_is_a_decision(bench: Bench) -> None:
 
 
 @check(
+    "return-wants-a-correction",
+    Area.EXCHANGE,
+    zh=("退回成为退回补正", "把该结果码映射为 returned"),
+    en=("A return becomes a return, not a refusal and not an error", "Map the code to returned"),
+    situations=API,
+)
+async def return_wants_a_correction(bench: Bench) -> None:
+    """The resident may mend the papers and come again."""
+    for operation, code, end in await each_code(bench, ResultKind.RETURNED):
+        require(isinstance(end, Returned), f"{operation.key}: code {code} ended as {told(end)}")
+
+
+@check(
+    "busy-is-temporary",
+    Area.EXCHANGE,
+    zh=("表示稍后再试的结果码成为暂时性错误", "把该结果码映射为 temporary"),
+    en=("A code that means try again later is a TemporaryError", "Map the code to temporary"),
+    situations=API,
+)
+async def busy_is_temporary(bench: Bench) -> None:
+    """The hub comes again by itself."""
+    for operation, code, end in await each_code(bench, ResultKind.TEMPORARY):
+        require(isinstance(end, TemporaryError), f"{operation.key}: code {code} ended as {told(end)}")
+
+
+@check(
+    "rejection-is-permanent",
+    Area.EXCHANGE,
+    zh=("拒收报文的结果码成为永久性错误", "把该结果码映射为 permanent"),
+    en=("A code that rejects the message is a PermanentError", "Map the code to permanent"),
+    situations=API,
+)
+async def rejection_is_permanent(bench: Bench) -> None:
+    """Sent again it would be rejected again."""
+    for operation, code, end in await each_code(bench, ResultKind.PERMANENT):
+        is_it = isinstance(end, PermanentError) and not isinstance(end, DuplicateError)
+        require(is_it, f"{operation.key}: code {code} ended as {told(end)}")
+
+
+@check(
+    "duplicate-is-known",
+    Area.EXCHANGE,
+    zh=("部门称已有此件的结果码成为 DuplicateError", "在该结果码上写 duplicate = true,或抛出 DuplicateError"),
+    en=(
+        "A code that says that the department has it already is a DuplicateError",
+        "Say duplicate = true of the code, or raise DuplicateError",
+    ),
+    situations=API,
+)
+async def duplicate_is_known(bench: Bench) -> None:
+    """After an unknown outcome it is good news."""
+    for operation, code, end in await each_code(bench, ResultKind.PERMANENT, duplicate=True):
+        require(isinstance(end, DuplicateError), f"{operation.key}: code {code} ended as {told(end)}")
+
+
+@check(
     "unknown-code-is-unknown",
     Area.EXCHANGE,
     zh=("未声明的结果码绝不算成功", "对未知结果码抛出 OutcomeUnknownError,并在 result_codes 中补登"),
@@ -108,10 +218,405 @@ async def unknown_code_is_unknown(bench: Bench) -> None:
     for operation in bench.classes:
         codes = operation.result_codes.get(bench.channel.situation, {})
         code = next(one for one in ("77", "78", "79") if one not in codes)
-        if operation.answers is Answers.LATER:
+        try:
+            end: object = await said(bench, operation, code)
+        except Failed:
+            # A callback with such a code is refused, a list leaves it out: either way nobody takes it for an answer.
             continue
-        end = await said(bench, operation, code)
         require(isinstance(end, OutcomeUnknownError), f"{operation.key}: an undeclared code ended as {told(end)}")
 
 
-CHECKS = (check_has_no_effect, good_delivery, refusal_is_a_decision, unknown_code_is_unknown)
+@check(
+    "delivery-id-travels",
+    Area.EXCHANGE,
+    zh=("报文带有送达编号,每次重发都相同", "在 reference 中声明编号所在的头或字段"),
+    en=(
+        "The message carries the delivery id, the same at every try",
+        "Declare under reference the header or the field that holds it",
+    ),
+    situations=API,
+)
+async def delivery_id_travels(bench: Bench) -> None:
+    """Without it a department cannot know a message that it has seen."""
+    if bench.by_connection:
+        raise NotApplicable("the connection is the reference: no id travels")
+    for operation in bench.operations:
+        delivery = bench.delivery(operation)
+        arrival = await _arrival(bench, delivery)
+        named = str(delivery.id).encode()
+        require(
+            named in (arrival.head + arrival.body).lower(), f"{operation.key}: the message is without the delivery id"
+        )
+
+
+async def _arrival(bench: Bench, delivery: Delivery) -> Arrival:
+    """The message of a delivery, as it reached the department. Raises Failed."""
+    before = len(bench.api.proxy.messages)
+    end = await bench.deliver(delivery)
+    arrived = bench.api.proxy.messages[before:]
+    require(arrived, f"{delivery.operation}: no message arrived, and the attempt ended as {told(end)}")
+    return arrived[0]
+
+
+@check(
+    "same-id-acts-once",
+    Area.EXCHANGE,
+    zh=("声明可重发的系统,同一编号再来一次只办一次", "部门须按编号去重;做不到时改为 resend_is_safe = false"),
+    en=(
+        "Where sending again is declared safe, the same id acts once",
+        "Let the department recognise the id; where it cannot, say resend_is_safe = false",
+    ),
+    situations=API,
+)
+async def same_id_acts_once(bench: Bench) -> None:
+    """The hub relies on that declaration alone."""
+    if not bench.channel.resend_is_safe:
+        raise NotApplicable("sending again is not declared safe")
+    place = bench.simulated
+    for operation in bench.operations:
+        delivery, effects = bench.prepared(bench.delivery(operation)), place.effects
+        await bench.deliver(delivery)
+        end = await bench.deliver(replace(delivery, attempt=2, possible_duplicate=True))
+        require(not isinstance(end, DeliveryError), f"{operation.key}: sent again it ended as {told(end)}")
+        require(place.effects - effects == 1, f"{operation.key}: the department acted {place.effects - effects} times")
+
+
+@check(
+    "stored-message-is-sent",
+    Area.EXCHANGE,
+    zh=("重发时原样使用已存报文", "delivery.payload 不为空时直接发送它,不得重新映射"),
+    en=(
+        "The stored message is sent as it is, not mapped anew",
+        "Where delivery.payload is given, send it and do not map again",
+    ),
+    situations=API,
+)
+async def stored_message_is_sent(bench: Bench) -> None:
+    """Between two tries the table may have been changed."""
+    for operation in bench.operations:
+        ready = bench.prepared(bench.delivery(operation))
+        if ready.payload is None:
+            raise NotApplicable("the gateway prepares nothing")
+        end = await bench.deliver(replace(ready, fields={}))
+        require(
+            not isinstance(end, DeliveryError),
+            f"{operation.key}: with its stored message alone it ended as {told(end)}",
+        )
+
+
+@check(
+    "too-late-is-not-sent",
+    Area.EXCHANGE,
+    zh=("过了 send_before 就不再发出", "发送前比较 runtime.now() 与 delivery.send_before,过时抛出 TemporaryError"),
+    en=(
+        "Nothing is sent after send_before",
+        "Compare runtime.now() with delivery.send_before before you send, and raise TemporaryError",
+    ),
+    situations=API,
+)
+async def too_late_is_not_sent(bench: Bench) -> None:
+    """Somebody else may have taken over by then."""
+    operation = bench.operations[0]
+    delivery = bench.prepared(bench.delivery(operation))
+    before = len(bench.api.proxy.messages)
+    bench.runtime.ahead = timedelta(days=2)
+    try:
+        end = await bench.deliver(delivery)
+    finally:
+        bench.runtime.ahead = timedelta()
+    require(isinstance(end, TemporaryError), f"{operation.key}: ended as {told(end)}, not as TemporaryError")
+    require(len(bench.api.proxy.messages) == before, f"{operation.key}: a message left after send_before")
+
+
+async def _is_marked(bench: Bench, word: bytes, **mark: bool) -> bool:
+    """Whether a message tells of the mark: by a header of its own, or by that word."""
+    operation = bench.operations[0]
+    plain = await _arrival(bench, bench.delivery(operation))
+    marked = await _arrival(bench, bench.delivery(operation, **mark))
+    more = _names(marked) - _names(plain)
+    return bool(more) or (word in (marked.head + marked.body).lower() and word not in (plain.head + plain.body).lower())
+
+
+def _names(arrival: Arrival) -> frozenset[bytes]:
+    return frozenset(line.split(b":")[0].lower() for line in arrival.head.split(b"\r\n")[1:])
+
+
+@check(
+    "possible-duplicates-are-marked",
+    Area.EXCHANGE,
+    zh=("可能重复的报文带有标记", "delivery.possible_duplicate 为真时在头或字段中说明"),
+    en=(
+        "A message that may have come before says so",
+        "Say so in a header or a field where delivery.possible_duplicate is true",
+    ),
+    weight=Weight.SHOULD,
+    situations=API,
+)
+async def possible_duplicates_are_marked(bench: Bench) -> None:
+    """A careful clerk then looks twice."""
+    require(await _is_marked(bench, b"duplicate", possible_duplicate=True), "nothing in the message tells of it")
+
+
+@check(
+    "test-copies-are-marked",
+    Area.EXCHANGE,
+    zh=("影子渠道的副本注明是测试", "delivery.test 为真时在头或字段中说明,部门不得办理"),
+    en=(
+        "A copy on a shadow channel says that it is a test",
+        "Say so in a header or a field where delivery.test is true; nobody may act on it",
+    ),
+    situations=API,
+)
+async def test_copies_are_marked(bench: Bench) -> None:
+    """Otherwise the shadow run is a second case."""
+    require(await _is_marked(bench, b"test", test=True), "nothing in the message tells of it")
+
+
+@check(
+    "nobody-is-named-in-the-address",
+    Area.EXCHANGE,
+    zh=("地址与消息头中没有个人信息", "个人信息只放在报文正文;地址会进日志"),
+    en=(
+        "Neither address nor headers hold a person's data",
+        "Keep personal data in the body of the message: addresses are logged everywhere",
+    ),
+    situations=API,
+)
+async def nobody_is_named_in_the_address(bench: Bench) -> None:
+    """Every proxy on the way writes it down."""
+    for operation in bench.operations:
+        delivery = bench.delivery(operation)
+        arrival = await _arrival(bench, delivery)
+        head = unquote_to_bytes(arrival.head)
+        named = any(mark.encode() in head for mark in marks(delivery.fields))
+        require(not named, f"{operation.key}: a field's value stands in the address or a header")
+
+
+@check(
+    "no-secret-in-the-address",
+    Area.EXCHANGE,
+    zh=("地址中没有密钥", "密钥放在消息头或报文中,不放在地址里"),
+    en=("No address holds a secret", "Put secrets into headers or the message, never into the address"),
+    situations=API,
+)
+async def no_secret_in_the_address(bench: Bench) -> None:
+    """Addresses are logged."""
+    if not bench.runtime.asked:
+        raise NotApplicable("the channel uses no secret")
+    for operation in bench.operations:
+        arrival = await _arrival(bench, bench.delivery(operation))
+        told_there = [name for name, value in bench.runtime.asked.items() if value in arrival.target]
+        require(not told_there, f"{operation.key}: the address holds the secret {', '.join(told_there)}")
+
+
+@check(
+    "deliveries-keep-apart",
+    Area.EXCHANGE,
+    zh=("同时多件各得各的结果", "网关不得在调用之间共享可变状态"),
+    en=(
+        "Deliveries at the same time each get their own end",
+        "Share nothing that changes between calls of the gateway",
+    ),
+    situations=API,
+)
+async def deliveries_keep_apart(bench: Bench) -> None:
+    """A lane calls the gateway several times at once."""
+    for operation in bench.classes:
+        before = len(bench.api.proxy.messages)
+        many = [bench.delivery(operation) for _ in range(6)]
+        ends = await asyncio.gather(*(bench.deliver(one) for one in many))
+        wrong = [told(end) for end in ends if isinstance(end, DeliveryError)]
+        require(not wrong, f"{operation.key}: six at once, and {', '.join(wrong)}")
+        bodies = {one.body for one in bench.api.proxy.messages[before:]}
+        require(len(bodies) == len(many), f"{operation.key}: of six at once {len(bodies)} arrived")
+
+
+@check(
+    "later-answer-comes-back",
+    Area.EXCHANGE,
+    zh=("以后的答复能回到它的送达,并带有时间", "核对回调或结果列表中的编号、业务名与办理时间"),
+    en=(
+        "A later answer comes back to its delivery, and says when it was given",
+        "Correct the id, the operation and the time in callbacks or lists of results",
+    ),
+    situations=API,
+)
+async def later_answer_comes_back(bench: Bench) -> None:
+    """The statutory clock stops at the department's time and not at ours."""
+    if bench.target.settings is not None and isinstance(bench.gateway, Receiving):
+        raise NotApplicable("a test endpoint calls the hub's own address, not the kit")
+    if not isinstance(bench.gateway, Receiving | Collecting):
+        raise NotApplicable("no answer comes by itself")
+    later = [one for one in bench.operations if one.answers is Answers.LATER]
+    if not later:
+        raise NotApplicable("every operation answers at once")
+    for operation in later:
+        delivery = bench.delivery(operation)
+        await bench.deliver(delivery)
+        reply = await bench.reply(delivery)
+        require(isinstance(reply.outcome, Completed | Returned), f"{operation.key}: ended as {told(reply.outcome)}")
+        at = reply.happened_at
+        require(at.tzinfo is not None, f"{operation.key}: the time of the answer is without a zone")
+        near = abs(bench.runtime.now() - at) < timedelta(days=1)
+        require(near, f"{operation.key}: an answer of this minute is dated {at:%Y-%m-%d}")
+
+
+@check(
+    "enquiry-finds-the-outcome",
+    Area.EXCHANGE,
+    zh=("查询能查到已办的结果", "核对查询路径或操作,以及答复的映射"),
+    en=(
+        "An enquiry finds what the department did",
+        "Correct the path or the operation of the enquiry, and the map of its answer",
+    ),
+    situations=API,
+    needs=(Enquiring,),
+)
+async def enquiry_finds_the_outcome(bench: Bench) -> None:
+    """After an unknown outcome it is what the hub does first."""
+    for operation in bench.classes:
+        delivery = bench.delivery(operation)
+        with bench.api.proxy.doing(acts.lose_reply):
+            await bench.deliver(delivery)
+        found = await bench.enquire(delivery)
+        require(isinstance(found, Completed | Returned | AwaitingReply), f"{operation.key}: found {told(found)}")
+
+
+@check(
+    "enquiry-knows-what-never-came",
+    Area.EXCHANGE,
+    zh=("从未收到的编号,查询如实说没有", "部门对未知编号回答未收到并回传编号;网关返回 NotFound"),
+    en=(
+        "An enquiry about what never came says so",
+        "Let the department answer that it has nothing and repeat the id; return NotFound",
+    ),
+    situations=API,
+    needs=(Enquiring,),
+)
+async def enquiry_knows_what_never_came(bench: Bench) -> None:
+    """Only then may it be sent again."""
+    for operation in bench.classes:
+        found = await bench.enquire(bench.delivery(operation))
+        require(isinstance(found, NotFound), f"{operation.key}: found {told(found)} of what never came")
+        simulated = bench.api.ledger is not None
+        known = not simulated or (isinstance(found, NotFound) and found.what is Lookup.NOT_RECEIVED)
+        require(known, f"{operation.key}: cannot tell that it never came")
+
+
+@check(
+    "enquiry-has-no-effect",
+    Area.EXCHANGE,
+    zh=("查询不产生业务", "查询只读,不得借发送接口查询"),
+    en=("An enquiry has no effect", "Let the enquiry read only, and never send the message to find out"),
+    situations=API,
+    needs=(Enquiring,),
+)
+async def enquiry_has_no_effect(bench: Bench) -> None:
+    """It may come again and again."""
+    place = bench.simulated
+    for operation in bench.classes:
+        delivery = bench.delivery(operation)
+        await bench.enquire(delivery)
+        await bench.deliver(delivery)
+        effects = place.effects
+        await bench.enquire(delivery)
+        later = bench.delivery(operation)
+        await bench.enquire(later)
+        require(place.effects == effects, f"{operation.key}: an enquiry made the department act")
+
+
+@check(
+    "enquiry-believes-no-fault",
+    Area.EXCHANGE,
+    zh=("查询遇到故障时不下结论", "查询失败时抛出 DeliveryError 或返回 cannot_tell,不得当作未收到或已办"),
+    en=(
+        "An enquiry that meets a fault concludes nothing",
+        "Raise DeliveryError or return cannot_tell; a fault means neither done nor not received",
+    ),
+    situations=API,
+    needs=(Enquiring,),
+)
+async def enquiry_believes_no_fault(bench: Bench) -> None:
+    """A proxy's page would send a case a second time."""
+    page = b"<html>no such page</html>"
+    every = {
+        "a 404 page": acts.status("404 Not Found", body=page, kind="text/html"),
+        "a 200 page": acts.status("200 OK", body=page, kind="text/html"),
+        "a 500": acts.status("500 Internal Server Error"),
+        "a 503": acts.status("503 Service Unavailable"),
+        "an empty answer": acts.status("200 OK"),
+        "a cut answer": acts.cut,
+        "a lost connection": acts.reset,
+    }
+    if not bench.by_connection:
+        every["another delivery's answer"] = acts.changed(acts.with_other_id)
+    operation = bench.classes[0]
+    delivery = bench.delivery(operation)
+    await bench.deliver(delivery)
+    for what, act in every.items():
+        with bench.api.proxy.doing(act):
+            found = await bench.enquire(delivery)
+        honest = isinstance(found, DeliveryError) or (isinstance(found, NotFound) and found.what is Lookup.CANNOT_TELL)
+        require(honest, f"{operation.key}: {what} was taken for {told(found)}")
+
+
+@check(
+    "collected-answers-stay-until-stored",
+    Area.EXCHANGE,
+    zh=("未提交的答复仍留在那里,下次还能取到", "collect 在恢复执行之后才确认或前移游标"),
+    en=(
+        "Answers that were not committed are there the next time",
+        "Confirm, or move the cursor, only after collect is resumed",
+    ),
+    situations=API,
+    needs=(Collecting,),
+)
+async def collected_answers_stay(bench: Bench) -> None:
+    """The hub may die between reading and storing."""
+    later = [one for one in bench.operations if one.answers is Answers.LATER]
+    if not later:
+        raise NotApplicable("every operation answers at once")
+    delivery = bench.delivery(later[0])
+    await bench.deliver(delivery)
+    whole: object = bench.gateway
+    assert isinstance(whole, Collecting)
+    seen = set()
+    answers = whole.collect()
+    async for replies in answers:
+        seen |= {one.delivery_id for one in replies}
+        break
+    close = getattr(answers, "aclose", None)
+    if close is not None:
+        await close()
+    require(seen, "nothing was collected")
+    again = {one.delivery_id for one in await bench.collected()}
+    require(seen <= again, "what was not committed is not there any more")
+
+
+CHECKS = (
+    check_has_no_effect,
+    good_delivery,
+    success_is_a_decision,
+    answers_bring_their_fields,
+    refusal_is_a_decision,
+    return_wants_a_correction,
+    busy_is_temporary,
+    rejection_is_permanent,
+    duplicate_is_known,
+    unknown_code_is_unknown,
+    delivery_id_travels,
+    same_id_acts_once,
+    stored_message_is_sent,
+    too_late_is_not_sent,
+    possible_duplicates_are_marked,
+    test_copies_are_marked,
+    nobody_is_named_in_the_address,
+    no_secret_in_the_address,
+    deliveries_keep_apart,
+    later_answer_comes_back,
+    enquiry_finds_the_outcome,
+    enquiry_knows_what_never_came,
+    enquiry_has_no_effect,
+    enquiry_believes_no_fault,
+    collected_answers_stay,
+)

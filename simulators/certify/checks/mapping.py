@@ -3,14 +3,20 @@
 import copy
 from dataclasses import replace
 
+from pydantic import JsonValue
+
+from contracts.catalogue import Operation, RequestField
 from contracts.delivery import Delivery
 from contracts.errors import DeliveryError, PermanentError
 from contracts.plugin import Preparing
 from contracts.situation import Situation
 from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
-from simulators.certify.verdict import Failed, require
+from simulators.certify.deliveries import TEXTS
+from simulators.certify.readable import names, texts
+from simulators.certify.verdict import Failed, NotApplicable, require
 
+API = (Situation.API,)
 MESSAGES = (Situation.API, Situation.FILE_DROP)
 """Where a message of bytes leaves."""
 
@@ -133,10 +139,195 @@ def told(outcome: object) -> str:
     return "nothing at all" if outcome is None else type(outcome).__name__
 
 
+def texts_of(operation: Operation) -> list[RequestField]:
+    """Its fields that hold free text."""
+    return [field for field in operation.request if field.type in TEXTS]
+
+
+def fitting(text: str, field: RequestField) -> str:
+    """As much of a text as the field takes."""
+    return text[: field.max_length] if field.max_length is not None else text
+
+
+@check(
+    "every-declared-field-is-sent",
+    Area.MAPPING,
+    zh=("声明的每个字段都进入报文", "不发送的字段不要在 request 中声明:不用就不取"),
+    en=(
+        "Every field that the operation declares is in the message",
+        "Take out of request what the message does not carry: what is not sent need not be handed over",
+    ),
+    needs=(Preparing,),
+    situations=MESSAGES,
+)
+async def every_declared_field_is_sent(bench: Bench) -> None:
+    """Data minimisation, the other way round."""
+    for operation in bench.operations:
+        for field in operation.request:
+            plain = bench.delivery(operation)
+            other = bench.maker.another(field, plain.fields[field.name])
+            if other is None:
+                continue
+            both = [preparing(bench).prepare(one) for one in (plain, _with(plain, field.name, other))]
+            require(both[0] != both[1], f"{operation.key}: {field.name} makes no difference to the message")
+
+
+def _with(delivery: Delivery, name: str, value: JsonValue) -> Delivery:
+    return replace(delivery, fields={**delivery.fields, name: value})
+
+
+@check(
+    "optional-fields-may-be-empty",
+    Area.MAPPING,
+    zh=("可选字段缺失或为空时照常映射", "可选字段没有值时省略或发送空值,不得出错"),
+    en=(
+        "A delivery without its optional fields becomes a message",
+        "Leave an optional field out, or send it empty, where it has no value; do not raise",
+    ),
+    needs=(Preparing,),
+)
+async def optional_fields_may_be_empty(bench: Bench) -> None:
+    """Most cases do not fill every field."""
+    for operation in bench.operations:
+        fields = bench.maker.fields(operation)
+        needed = {field.name: fields[field.name] for field in operation.request if field.required}
+        empty = {field.name: "" for field in operation.request if not field.required and field.type in TEXTS}
+        for what, given in (("without them", needed), ("with them empty", {**needed, **empty})):
+            error = prepare_error(bench, bench.delivery(operation, fields=given))
+            require(error is None, f"{operation.key}: {what} it ended as {told(error)}")
+
+
+@check(
+    "long-values-are-refused",
+    Area.MAPPING,
+    zh=("超长的值拒绝发送,绝不截断", "超过 max_length 时抛出 PermanentError"),
+    en=("A value that is too long is refused and never cut", "Raise PermanentError beyond max_length"),
+    needs=(Preparing,),
+    situations=MESSAGES,
+)
+async def long_values_are_refused(bench: Bench) -> None:
+    """Half a name is another person."""
+    limited = [(one, field) for one in bench.operations for field in texts_of(one) if field.max_length is not None]
+    if not limited:
+        raise NotApplicable("no text has a longest length")
+    for operation, field in limited:
+        long = "长" * ((field.max_length or 0) + 1)
+        refused(bench, _with(bench.delivery(operation), field.name, long), f"{operation.key} with a long {field.name}")
+
+
+@check(
+    "rare-characters-arrive",
+    Area.MAPPING,
+    zh=("生僻字原样送达,或拒绝发送", "编码写不出的字抛出 PermanentError(needs_paper),不得替换为问号"),
+    en=(
+        "A rare character arrives as it is, or the message is refused",
+        "Raise PermanentError for what the encoding cannot say; never replace it",
+    ),
+    needs=(Preparing,),
+    situations=API,
+)
+async def rare_characters_arrive(bench: Bench) -> None:
+    """Names are the last place where a character may be replaced."""
+    for operation in bench.operations:
+        for field in texts_of(operation):
+            _arrives(bench, operation, field, "㛃𠮷·")
+
+
+@check(
+    "markup-is-escaped",
+    Area.MAPPING,
+    zh=("带有标记与引号的值不改变报文结构", "用库生成 JSON 或 XML,不要拼接字符串"),
+    en=(
+        "Markup and quotes in a value do not change the message's structure",
+        "Write JSON and XML with a library, never by joining strings",
+    ),
+    needs=(Preparing,),
+    situations=API,
+)
+async def markup_is_escaped(bench: Bench) -> None:
+    """A name must not become an element."""
+    for operation in bench.operations:
+        for field in texts_of(operation):
+            for text in ("</a><b>1</b>", "<x/>&amp;]]>", '","id":"1', "'\\"):
+                if len(fitting(text, field)) == len(text):
+                    _arrives(bench, operation, field, text)
+
+
+@check(
+    "control-characters-do-no-harm",
+    Area.MAPPING,
+    zh=("控制字符不破坏报文:转义或拒绝", "写不出的控制字符抛出 PermanentError"),
+    en=(
+        "Control characters leave the message readable, or it is refused",
+        "Raise PermanentError for control characters that the form cannot say",
+    ),
+    needs=(Preparing,),
+    situations=API,
+)
+async def control_characters(bench: Bench) -> None:
+    """They come with what is pasted."""
+    for operation in bench.operations:
+        for field in texts_of(operation)[:2]:
+            for sign in ("\x00", "\x0b", "\x1b", "\ufffe"):
+                _arrives(bench, operation, field, f"样例{sign}")
+
+
+def _arrives(bench: Bench, operation: Operation, field: RequestField, text: str) -> None:
+    """The text is in a message of the usual structure, or refused. Raises Failed."""
+    text = fitting(text, field)
+    plain = bench.delivery(operation)
+    given = _with(plain, field.name, text)
+    error = prepare_error(bench, given)
+    if error is not None:
+        require(isinstance(error, PermanentError), f"{operation.key}: {field.name} ended as {told(error)}")
+        return
+    message = preparing(bench).prepare(given)
+    try:
+        found = texts(message)
+        same = names(message) == names(preparing(bench).prepare(plain))
+    except ValueError as broken:
+        raise Failed(f"{operation.key}: {field.name} makes a message that nobody can read") from broken
+    require(any(text.strip() in one for one in found), f"{operation.key}: {field.name} does not arrive as it was")
+    require(same, f"{operation.key}: {field.name} changes the structure of the message")
+
+
+@check(
+    "wrong-types-are-refused",
+    Area.MAPPING,
+    zh=("类型不对的值在发送前拒绝", "映射时核对类型,不符即抛出 PermanentError"),
+    en=(
+        "A value of the wrong type is refused before anything leaves",
+        "Check types when you map, and raise PermanentError",
+    ),
+    needs=(Preparing,),
+    situations=MESSAGES,
+)
+async def wrong_types_are_refused(bench: Bench) -> None:
+    """A form that changed must not reach the department as nonsense."""
+    typed = [
+        (one, field)
+        for one in bench.operations
+        for field in one.request
+        if field.type in ("int", "date", "money", "table")
+    ]
+    if not typed:
+        raise NotApplicable("every field is a text or a code")
+    for operation, field in typed:
+        given = _with(bench.delivery(operation), field.name, "不是")
+        refused(bench, given, f"{operation.key} with a text for {field.name}")
+
+
 CHECKS = (
     prepare_is_repeatable,
     input_is_left_alone,
     only_declared_fields_leave,
+    every_declared_field_is_sent,
     missing_required_field_is_refused,
+    optional_fields_may_be_empty,
     unknown_operation_is_refused,
+    long_values_are_refused,
+    wrong_types_are_refused,
+    rare_characters_arrive,
+    markup_is_escaped,
+    control_characters,
 )
