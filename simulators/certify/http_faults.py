@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import re
 from collections.abc import Callable
+from functools import cache
 
 from simulators.certify.http_proxy import Act, Call, HttpReply
 
@@ -119,9 +120,12 @@ class Flood:
 
 def packed(reply: HttpReply) -> HttpReply:
     """Sixteen kilobytes that unpack to as many megabytes."""
-    return HttpReply(
-        status=reply.status, headers=(*reply.headers, "Content-Encoding: gzip"), body=gzip.compress(b" " * MOST_BYTES)
-    )
+    return HttpReply(status=reply.status, headers=(*reply.headers, "Content-Encoding: gzip"), body=_bomb())
+
+
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(b" " * MOST_BYTES)
 
 
 class Swap:

@@ -1,32 +1,45 @@
 """Mutants of channels with an API."""
 
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import UUID, uuid4, uuid5
 
-from contracts.delivery import Completed, Decision, Delivery, Inbound, Outcome, Received, Reply
-from contracts.errors import OutcomeUnknownError, PermanentError, TemporaryError
-from tests.conformance.mutants_common import Front
+import orjson
+
+from adapters.signature import signature
+from contracts.delivery import (
+    Answer,
+    AwaitingReply,
+    Completed,
+    Decision,
+    Delivery,
+    Inbound,
+    Lookup,
+    NotFound,
+    Outcome,
+    Received,
+    Reply,
+    Returned,
+)
+from contracts.errors import (
+    DeliveryError,
+    DuplicateError,
+    InboundRefused,
+    OutcomeUnknownError,
+    PermanentError,
+    TemporaryError,
+)
+from contracts.plugin import HttpAnswer, HttpRequest
+from tests.conformance.fronts import Front, Reading, client, delivered, misjudging
 from tests.conformance.reference import Mutant
 
-
-class _Hopeful(Front):
-    """Takes a broken connection for a message that never arrived."""
-
-    async def deliver(self, delivery: Delivery, /) -> Outcome:
-        try:
-            return await self.inner.deliver(delivery)  # type: ignore[no-any-return]
-        except OutcomeUnknownError as error:
-            if error.code == "connection_lost":
-                raise TemporaryError(error.code, error.detail) from error
-            raise
-
-
-class _Busy(Front):
-    """Proves the way by sending something."""
-
-    async def check(self) -> None:
-        await self.inner.deliver(sample())
+End = Outcome | DeliveryError
+_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def sample() -> Delivery:
@@ -47,19 +60,56 @@ def sample() -> Delivery:
     )
 
 
+def temporary() -> DeliveryError:
+    return TemporaryError("busy", "the department is busy")
+
+
+def permanent() -> DeliveryError:
+    return PermanentError("rejected", "the department rejected the message")
+
+
+def unknown() -> DeliveryError:
+    return OutcomeUnknownError("unknown", "nobody knows")
+
+
+class _Busy(Front):
+    """Proves the way by sending something."""
+
+    async def check(self) -> None:
+        await self.inner.deliver(sample())
+
+
 class _Impatient(Front):
-    """Takes a refusal that is called back for a message that was rejected."""
+    """Asks for the end at once, instead of waiting for it."""
 
-    async def receive(self, inbound: Inbound, /) -> Received:
-        received: Received = await self.inner.receive(inbound)
-        return replace(received, replies=[_rejected(one) for one in received.replies])
+    async def deliver(self, delivery: Delivery, /) -> Outcome:
+        outcome: Outcome = await self.inner.deliver(delivery)
+        found = await self.inner.enquire(delivery) if isinstance(outcome, AwaitingReply) else outcome
+        return outcome if isinstance(found, NotFound) else found
 
 
-def _rejected(reply: Reply) -> Reply:
-    outcome = reply.outcome
-    if isinstance(outcome, Completed) and outcome.decision is Decision.REFUSED:
-        return replace(reply, outcome=PermanentError("2", "refused"))
-    return reply
+def hearing(change: Callable[[Reply], Reply]) -> type[Front]:
+    """A gateway that understands what is called back in its own way."""
+
+    class _Hearing(Front):
+        async def receive(self, inbound: Inbound, /) -> Received:
+            received: Received = await self.inner.receive(inbound)
+            return replace(received, replies=[change(one) for one in received.replies])
+
+    return _Hearing
+
+
+def ending(when: Callable[[End], bool], becomes: Callable[[Any], End]) -> type[Front]:
+    """The same for the outcome of a reply."""
+    return hearing(lambda reply: replace(reply, outcome=becomes(reply.outcome)) if when(reply.outcome) else reply)
+
+
+def decided(decision: Decision) -> Callable[[End], bool]:
+    return lambda end: isinstance(end, Completed) and end.decision is decision
+
+
+def _without_amount(end: Completed) -> Completed:
+    return replace(end, fields={name: value for name, value in end.fields.items() if name != "amount"})
 
 
 class _Credulous(Front):
@@ -74,19 +124,449 @@ class _Credulous(Front):
             raise
 
 
-class _Knocking(Front):
-    """Proves the way before each message, with a call of its own."""
+class _Alias(Reading):
+    """Has numbers of its own, and no room for the hub's."""
+
+    def __init__(self, inner: Any, runtime: Any) -> None:
+        super().__init__(inner, runtime)
+        self._real: dict[bytes, bytes] = {}
+
+    def _named(self, found: re.Match[bytes]) -> bytes:
+        own = str(uuid5(UUID(int=7), found[0].decode())).encode()
+        self._real[own] = found[0]
+        return own
+
+    def request(self, request: HttpRequest) -> HttpRequest:
+        return replace(request, body=_ID.sub(self._named, request.body))
+
+    async def answer(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        body = _ID.sub(lambda found: self._real.get(found[0], found[0]), answer.body)
+        return replace(answer, body=body)
+
+
+class _Naming(Reading):
+    """Says in a header whose case it is."""
+
+    def request(self, request: HttpRequest) -> HttpRequest:
+        if not request.body:
+            return request
+        name = quote(str(orjson.loads(request.body).get("XM", "")))
+        return replace(request, headers={**request.headers, "X-Applicant": name})
+
+
+class _KeyInUrl(Reading):
+    """Has its key in the address."""
+
+    def request(self, request: HttpRequest) -> HttpRequest:
+        key = self.runtime.secret("bb_secret")
+        return request if "?" in request.url else replace(request, url=f"{request.url}?key={key}")
+
+
+class _Crowded(Front):
+    """Turns away what is more than three at once."""
+
+    def __init__(self, inner: Any, runtime: Any) -> None:
+        super().__init__(inner, runtime)
+        self._now = 0
 
     async def deliver(self, delivery: Delivery, /) -> Outcome:
-        await self.inner.check()
-        return await self.inner.deliver(delivery)  # type: ignore[no-any-return]
+        if self._now >= 5:
+            raise TemporaryError("too_many", "five are under way")
+        self._now += 1
+        try:
+            return await self.inner.deliver(delivery)  # type: ignore[no-any-return]
+        finally:
+            self._now -= 1
 
 
-MUTANTS = (
+def asking(change: Callable[[Any], Any]) -> type[Front]:
+    """A gateway that understands what an enquiry finds in its own way."""
+
+    class _Asking(Front):
+        async def enquire(self, delivery: Delivery, /) -> Outcome | NotFound:
+            try:
+                found = await self.inner.enquire(delivery)
+            except DeliveryError as error:
+                found = change(error)
+                if isinstance(found, DeliveryError):
+                    raise
+                return found  # type: ignore[no-any-return]
+            return change(found)  # type: ignore[no-any-return]
+
+    return _Asking
+
+
+def _not_found(what: Lookup, when: Callable[[Any], bool]) -> type[Front]:
+    return asking(lambda found: NotFound(what=what) if when(found) else found)
+
+
+def _is_missing(found: Any) -> bool:
+    return isinstance(found, NotFound) and found.what is Lookup.NOT_RECEIVED
+
+
+class _Sending(Front):
+    """Sends what an enquiry does not find."""
+
+    async def enquire(self, delivery: Delivery, /) -> Outcome | NotFound:
+        found: Outcome | NotFound = await self.inner.enquire(delivery)
+        if _is_missing(found):
+            await self.inner.deliver(delivery)
+        return found
+
+
+class _Grasping(Front):
+    """Takes every answer out before it hands over the first."""
+
+    async def collect(self) -> AsyncIterator[Sequence[Reply]]:
+        for replies in [replies async for replies in self.inner.collect()]:
+            yield replies
+
+
+def _taken(inbound: Inbound) -> Received:
+    """What an unproven call says."""
+    said = orjson.loads(inbound.body)
+    outcome = Completed(decision=Decision.GRANTED, fields={})
+    reply = Reply(delivery_id=UUID(said["delivery_id"]), outcome=outcome, happened_at=datetime.now(UTC))
+    return Received(replies=(reply,), answer=Answer(), failure=Answer(status=503))
+
+
+def believing(when: Callable[[Inbound, InboundRefused], bool]) -> type[Front]:
+    """A gateway that takes some calls that it should refuse."""
+
+    class _Believing(Front):
+        async def receive(self, inbound: Inbound, /) -> Received:
+            try:
+                return await self.inner.receive(inbound)  # type: ignore[no-any-return]
+            except InboundRefused as refused:
+                if b"delivery_id" in inbound.body and when(inbound, refused):
+                    return _taken(inbound)
+                raise
+
+    return _Believing
+
+
+class _ShortSighted(Front):
+    """Compares the beginning of a signature."""
+
+    async def receive(self, inbound: Inbound, /) -> Received:
+        try:
+            return await self.inner.receive(inbound)  # type: ignore[no-any-return]
+        except InboundRefused as refused:
+            headers, key = inbound.headers, self.runtime.secret("aa_key").encode()
+            at, nonce = headers.get("x-timestamp", ""), headers.get("x-nonce", "")
+            path = "/v1/callbacks/AA-register"
+            right = signature(key, "hmac-sha256", "POST", path, at, nonce, inbound.body)
+            if refused.code == "forged" and headers["x-signature"][:32] == right[:32]:
+                return _taken(inbound)
+            raise
+
+
+class _Trimming(Front):
+    """Signs for what is left after trimming."""
+
+    async def receive(self, inbound: Inbound, /) -> Received:
+        return await self.inner.receive(replace(inbound, body=inbound.body.strip()))  # type: ignore[no-any-return]
+
+
+class _CountingCalls(Front):
+    """Adds how often it was called."""
+
+    calls = 0
+
+    async def receive(self, inbound: Inbound, /) -> Received:
+        received: Received = await self.inner.receive(inbound)
+        self.calls += 1
+        replies = [
+            replace(one, outcome=replace(one.outcome, fields={**one.outcome.fields, "calls": self.calls}))
+            if isinstance(one.outcome, Completed)
+            else one
+            for one in received.replies
+        ]
+        return replace(received, replies=replies)
+
+
+class _Polite(Front):
+    """Thanks for a call that could not be stored."""
+
+    async def receive(self, inbound: Inbound, /) -> Received:
+        received: Received = await self.inner.receive(inbound)
+        return replace(received, failure=Answer())
+
+
+class _Trusting(Front):
+    """Reads before it verifies."""
+
+    async def receive(self, inbound: Inbound, /) -> Received:
+        orjson.loads(inbound.body)
+        return await self.inner.receive(inbound)  # type: ignore[no-any-return]
+
+
+class _Following(Reading):
+    """Goes wherever it is sent."""
+
+    async def answer(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        if answer.status == 307:
+            return await self.inner.send(replace(request, url=answer.headers["location"]))
+        return answer
+
+
+class _Greedy(Reading):
+    """Has no limit."""
+
+    def request(self, request: HttpRequest) -> HttpRequest:
+        return replace(request, max_bytes=10**9)
+
+
+class _SelfAssured(Reading):
+    """Knows whose answer it is. ``heard``: ids that it has sent."""
+
+    def __init__(self, inner: Any, runtime: Any) -> None:
+        super().__init__(inner, runtime)
+        self.heard: set[bytes] = set()
+
+    def request(self, request: HttpRequest) -> HttpRequest:
+        self.heard.add(request.headers.get("X-Delivery-Id", "").encode())
+        return request
+
+    def wrong(self, own: bytes, said: list[bytes]) -> bool:
+        raise NotImplementedError
+
+    async def answer(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        own = request.headers.get("X-Delivery-Id", "").encode()
+        if request.method == "POST" and answer.status < 300 and self.wrong(own, _ID.findall(answer.body)):
+            if said := _ID.findall(answer.body):
+                return replace(answer, body=answer.body.replace(said[0], own))
+            return replace(answer, body=answer.body.replace(b'"delivery_id":""', b'"delivery_id":"%s"' % own))
+        return answer
+
+
+class _Renaming(_SelfAssured):
+    """An id that nobody has heard of must be its own."""
+
+    def wrong(self, own: bytes, said: list[bytes]) -> bool:
+        return bool(said) and said[0] not in self.heard
+
+
+class _Swapping(_SelfAssured):
+    """An id of a neighbour must be its own."""
+
+    def wrong(self, own: bytes, said: list[bytes]) -> bool:
+        return bool(said) and said[0] != own and said[0] in self.heard
+
+
+class _Presuming(_SelfAssured):
+    """No id must be its own."""
+
+    def wrong(self, own: bytes, said: list[bytes]) -> bool:
+        return not said
+
+
+class _Surplus:
+    """An HTTP client of its own, which takes what is left of an answer for the next one."""
+
+    def __init__(self, inner: Any, runtime: Any) -> None:
+        self.inner = inner
+        self._left = b""
+
+    async def send(self, request: HttpRequest, /) -> HttpAnswer:
+        """POST by its own means. Raises TemporaryError, OutcomeUnknownError."""
+        if request.method != "POST" or b"grant_type" in request.body:
+            return await self.inner.send(request)  # type: ignore[no-any-return]
+        parts = urlsplit(request.url)
+        try:
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        except OSError as error:
+            raise TemporaryError("connect_failed", "nobody listens") from error
+        head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(request.body)}"]
+        head += [f"{name}: {value}" for name, value in request.headers.items()]
+        try:
+            writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + request.body)
+            async with asyncio.timeout(self.inner.longest_seconds or request.total_seconds):
+                return await self._answer(reader)
+        except (OSError, EOFError, TimeoutError) as error:
+            raise OutcomeUnknownError("connection_lost", "no whole answer came back") from error
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> HttpAnswer:
+        content, self._left = self._left, b""
+        while b"\r\n\r\n" not in content:
+            content += await _more(reader)
+        head, _, rest = content.partition(b"\r\n\r\n")
+        lines = [line.decode("latin-1").partition(": ") for line in head.split(b"\r\n")[1:]]
+        headers = {name.lower(): value for name, _, value in lines}
+        if "content-length" not in headers or "content-encoding" in headers:
+            raise OutcomeUnknownError("unreadable_answer", "an answer of this kind is not read")
+        length = int(headers["content-length"])
+        while len(rest) < length:
+            rest += await _more(reader)
+        self._left = rest[length:]
+        return HttpAnswer(status=int(head.split(b" ")[1]), headers=headers, body=rest[:length])
+
+
+async def _more(reader: asyncio.StreamReader) -> bytes:
+    found = await reader.read(65536)
+    if not found:
+        raise EOFError
+    return found
+
+
+class _Hasty(Front):
+    """Has no pause where the department names none."""
+
+    async def deliver(self, delivery: Delivery, /) -> Outcome:
+        try:
+            return await self.inner.deliver(delivery)  # type: ignore[no-any-return]
+        except TemporaryError as error:
+            raise TemporaryError(error.code, error.detail, retry_after=error.retry_after or 0.0) from error
+
+
+class _Lenient(Reading):
+    """Reads JSON as most libraries do: of two values the last one counts."""
+
+    async def answer(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        try:
+            return replace(answer, body=orjson.dumps(orjson.loads(answer.body)))
+        except orjson.JSONDecodeError:
+            return answer
+
+
+class _Stumbling(Reading):
+    """Does not expect null."""
+
+    async def answer(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        if answer.body == b"null":
+            raise TypeError("'NoneType' object is not subscriptable")
+        return answer
+
+
+def status(number: int) -> Callable[[HttpAnswer, DeliveryError], bool]:
+    return lambda answer, error: answer.status == number and b"delivery_id" not in answer.body
+
+
+def body(pattern: bytes, number: int = 200) -> Callable[[HttpAnswer, DeliveryError], bool]:
+    return lambda answer, error: answer.status == number and re.search(pattern, answer.body) is not None
+
+
+def code(name: str, detail: str = "") -> Callable[[HttpAnswer, DeliveryError], bool]:
+    return lambda answer, error: answer.status == 0 and error.code == name and error.detail.startswith(detail)
+
+
+def _half(answer: HttpAnswer, error: DeliveryError) -> bool:
+    whole = answer.body
+    return whole.startswith(b'{"') and not whole.endswith(b"}") and b"\xff" not in whole
+
+
+EXCHANGE = (
     Mutant(check="check-has-no-effect", gateway=_Busy),
-    Mutant(check="good-delivery", gateway=_Knocking),
-    Mutant(check="refusal-is-a-decision", gateway=_Impatient),
+    Mutant(check="good-delivery", gateway=_Impatient),
+    Mutant(
+        check="success-is-a-decision",
+        gateway=ending(decided(Decision.GRANTED), lambda end: replace(end, decision=Decision.DONE)),
+    ),
+    Mutant(check="answers-bring-their-fields", gateway=ending(decided(Decision.GRANTED), _without_amount)),
+    Mutant(check="refusal-is-a-decision", gateway=ending(decided(Decision.REFUSED), lambda _: permanent())),
+    Mutant(
+        check="return-wants-a-correction",
+        gateway=ending(
+            lambda end: isinstance(end, Returned), lambda _: Completed(decision=Decision.REFUSED, fields={})
+        ),
+    ),
+    Mutant(
+        check="busy-is-temporary", gateway=ending(lambda end: isinstance(end, TemporaryError), lambda _: permanent())
+    ),
+    Mutant(
+        check="rejection-is-permanent",
+        gateway=ending(
+            lambda end: isinstance(end, PermanentError) and not isinstance(end, DuplicateError), lambda _: temporary()
+        ),
+    ),
+    Mutant(
+        check="duplicate-is-known", gateway=ending(lambda end: isinstance(end, DuplicateError), lambda _: permanent())
+    ),
     Mutant(check="unknown-code-is-unknown", gateway=_Credulous),
-    Mutant(check="fault-lost-reply", gateway=_Hopeful),
-    Mutant(check="fault-503", edits=(("timeouts =", 'status = { 503 = "permanent" }\ntimeouts ='),)),
+    Mutant(check="delivery-id-travels", of="BB-list", world=client(_Alias)),
+    Mutant(
+        check="same-id-acts-once",
+        gateway=delivered(lambda one: replace(one, id=uuid4()) if one.possible_duplicate else one),
+    ),
+    Mutant(check="stored-message-is-sent", gateway=delivered(lambda one: replace(one, payload=None))),
+    Mutant(
+        check="too-late-is-not-sent",
+        gateway=delivered(lambda one: replace(one, send_before=one.send_before + timedelta(days=9))),
+    ),
+    Mutant(
+        check="possible-duplicates-are-marked", gateway=delivered(lambda one: replace(one, possible_duplicate=False))
+    ),
+    Mutant(check="test-copies-are-marked", gateway=delivered(lambda one: replace(one, test=False))),
+    Mutant(check="nobody-is-named-in-the-address", world=client(_Naming)),
+    Mutant(check="no-secret-in-the-address", of="BB-list", world=client(_KeyInUrl)),
+    Mutant(check="deliveries-keep-apart", gateway=_Crowded),
+    Mutant(
+        check="later-answer-comes-back",
+        gateway=hearing(lambda reply: replace(reply, happened_at=datetime(1970, 1, 1, tzinfo=UTC))),
+    ),
+    Mutant(
+        check="enquiry-finds-the-outcome",
+        gateway=_not_found(Lookup.CANNOT_TELL, lambda found: isinstance(found, Completed | AwaitingReply)),
+    ),
+    Mutant(check="enquiry-knows-what-never-came", gateway=_not_found(Lookup.CANNOT_TELL, _is_missing)),
+    Mutant(check="enquiry-has-no-effect", gateway=_Sending),
+    Mutant(
+        check="enquiry-believes-no-fault",
+        gateway=_not_found(Lookup.NOT_RECEIVED, lambda found: isinstance(found, OutcomeUnknownError)),
+    ),
+    Mutant(check="collected-answers-stay-until-stored", of="BB-list", gateway=_Grasping),
+    Mutant(
+        check="callback-unsigned-is-refused",
+        gateway=believing(lambda inbound, refused: refused.code == "unsigned" and "x-nonce" not in inbound.headers),
+    ),
+    Mutant(check="callback-forged-is-refused", gateway=_ShortSighted),
+    Mutant(check="callback-altered-is-refused", gateway=_Trimming),
+    Mutant(
+        check="callback-replayed-is-refused", gateway=believing(lambda inbound, refused: refused.code == "replayed")
+    ),
+    Mutant(check="callback-repeated-says-the-same", gateway=_CountingCalls),
+    Mutant(check="callback-failure-is-told", gateway=_Polite),
+    Mutant(check="callback-without-sense-is-refused", gateway=_Trusting),
 )
+
+FAULTS = (
+    misjudging("fault-refused", code("connect_failed"), unknown),
+    misjudging("fault-lost-reply", code("connection_lost"), temporary),
+    misjudging("fault-slow-answer", code("timeout"), temporary),
+    Mutant(check="fault-503", edits=(("timeouts =", 'status = { 503 = "permanent" }\ntimeouts ='),)),
+    Mutant(check="fault-odd-retry-after", gateway=_Hasty),
+    misjudging("fault-401", status(401), permanent),
+    Mutant(check="fault-redirect", world=client(_Following)),
+    Mutant(check="fault-endless-answer", world=client(_Greedy)),
+    Mutant(check="fault-other-delivery", world=client(_Renaming)),
+    Mutant(check="fault-nobodys-answer", world=client(_Presuming)),
+    Mutant(check="fault-swapped-answers", world=client(_Swapping)),
+    Mutant(check="fault-answered-twice", world=client(_Surplus)),
+    misjudging("fault-500", status(500), temporary),
+    misjudging("fault-502", status(502), temporary),
+    misjudging("fault-504", status(504), temporary),
+    misjudging("fault-429", status(429), permanent),
+    misjudging("fault-400", status(400), temporary),
+    misjudging("fault-404", status(404), temporary),
+    misjudging("fault-403", status(403), permanent),
+    misjudging("fault-login-page", body(b"<html")),
+    misjudging("fault-empty-answer", body(b"^$")),
+    misjudging("fault-204", status(204)),
+    misjudging("fault-half-a-body", _half),
+    misjudging("fault-bad-bytes", lambda answer, error: b"\xff" in answer.body),
+    misjudging("fault-cut-answer", code("unreadable_answer")),
+    misjudging("fault-cut-without-length", code("answer_without_end")),
+    misjudging("fault-success-in-500", body(b"delivery_id", 500)),
+    misjudging("fault-packed-answer", code("answer_too_large", "the answer unpacks")),
+    Mutant(check="fault-name-twice", world=client(_Lenient)),
+    misjudging("fault-soap-client", body(b"s:Client<", 500), temporary, "CC-service"),
+    misjudging("fault-soap-server", body(b"s:Server<", 500), temporary, "CC-service"),
+    misjudging("fault-soap-in-200", body(b"s:Server<"), of="CC-service"),
+    misjudging("fault-soap-entities", body(b"DOCTYPE"), of="CC-service"),
+    misjudging("fault-soap-version", body(b"2003/05/soap-envelope"), of="CC-service"),
+    Mutant(check="odd-answers-are-errors", world=client(_Stumbling)),
+)
+
+MUTANTS = (*EXCHANGE, *FAULTS)

@@ -2,12 +2,15 @@
 gateway in front of it."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-from contracts.plugin import Runtime, System, in_front
+from contracts.plugin import Channel, Gateway, Runtime, System, in_front
+from contracts.records import Fields
 from contracts.situation import ChannelStatus
 from simulators.certify.bench import Target
 from simulators.certify.kit import CHECKS, Certificate, Quiet, certified, listening
@@ -23,7 +26,8 @@ class Mutant:
     """Makes exactly ``check`` fail at the reference system ``of``.
 
     ``edits``: texts of its department.toml that are replaced, each of which must be there; ``without``: files of its folder that are
-    left out; ``system``: changes what was registered; ``gateway``: stands in front of the sending channel.
+    left out; ``system``: changes what was registered; ``world``: stands around the runtime that the channel is opened with, and
+    ``gateway`` in front of the gateway, with that runtime.
     """
 
     check: str
@@ -31,11 +35,13 @@ class Mutant:
     edits: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()
     system: Callable[[System], System] | None = None
-    gateway: Callable[[Any, Runtime], Any] | None = None
+    world: Callable[[Runtime], Any] | None = None
+    gateway: Callable[[Any, Any], Any] | None = None
 
 
+@cache
 def reference(name: str, site: Path = SITE) -> Subject:
-    """One of the reference systems."""
+    """One of the reference systems, read once."""
     (found,) = chosen(subjects(site), name)
     return found
 
@@ -58,11 +64,21 @@ def subject_of(mutant: Mutant, folder: Path) -> Subject:
             (home / name).unlink()
     subject = reference(mutant.of, site)
     system = mutant.system(subject.system) if mutant.system is not None else subject.system
-    if mutant.gateway is not None:
-        wrap = mutant.gateway
-        channels = [in_front(one, wrap) if one.status is ChannelStatus.SENDING else one for one in system.channels]
-        system = replace(system, channels=channels)
-    return replace(subject, system=system)
+    channels = [_changed(one, mutant) if one.status is ChannelStatus.SENDING else one for one in system.channels]
+    return replace(subject, system=replace(system, channels=channels))
+
+
+def _changed(channel: Channel, mutant: Mutant) -> Channel:
+    """The channel, opened in the mutant's world and with its gateway in front."""
+    world = mutant.world
+    front = channel if mutant.gateway is None else in_front(channel, mutant.gateway)
+    if world is None:
+        return front
+
+    def open_(values: Fields, runtime: Runtime) -> AbstractAsyncContextManager[Gateway]:
+        return front.open(values, world(runtime))
+
+    return replace(front, open=open_)
 
 
 async def certificate_of(subject: Subject) -> Certificate:

@@ -427,8 +427,8 @@ async def deliveries_keep_apart(bench: Bench) -> None:
         ends = await asyncio.gather(*(bench.deliver(one) for one in many))
         wrong = [told(end) for end in ends if isinstance(end, DeliveryError)]
         require(not wrong, f"{operation.key}: six at once, and {', '.join(wrong)}")
-        bodies = {one.body for one in bench.api.proxy.messages[before:]}
-        require(len(bodies) == len(many), f"{operation.key}: of six at once {len(bodies)} arrived")
+        bodies = {one.body for one in bench.api.proxy.messages[before:] if one.body}
+        require(len(bodies) >= len(many), f"{operation.key}: of six at once {len(bodies)} arrived")
 
 
 @check(

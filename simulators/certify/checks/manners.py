@@ -115,7 +115,7 @@ async def cancel_ends_an_attempt(bench: Bench) -> None:
     hangs = acts.FirstHang(1)
     with bench.api.proxy.doing(hangs.act):
         task = _hanging(bench, bench.operations[0])
-        await hangs.arrived.wait()
+        await asyncio.wait_for(hangs.arrived.wait(), 5)
         task.cancel()
         done, _ = await asyncio.wait({task}, timeout=5)
         if not done:
@@ -137,9 +137,9 @@ async def hanging_deliveries_hold_nobody(bench: Bench) -> None:
     operation, hangs = bench.operations[0], acts.FirstHang(3)
     with bench.api.proxy.doing(hangs.act):
         stuck = [_hanging(bench, operation) for _ in range(3)]
-        await hangs.arrived.wait()
         try:
             async with asyncio.timeout(5):
+                await hangs.arrived.wait()
                 end = await bench.deliver(bench.delivery(operation))
         except TimeoutError as error:
             raise Failed("another delivery waits for those that hang") from error
