@@ -4,6 +4,7 @@ Every made-up text holds a mark that nobody else has, so that a value is found w
 """
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ from simulators.plausible import plausible
 
 TEXTS = ("string", "text")
 _SHORTEST_MARK = 4
+_NUMBER = re.compile(r"[0-9.-]+")
+"""Amounts and dates turn up anywhere."""
 
 
 class Maker:
@@ -116,7 +119,7 @@ def marks(fields: Fields) -> frozenset[str]:
 
 def _texts(values: Sequence[JsonValue]) -> Iterator[str]:
     for value in values:
-        if isinstance(value, str) and len(value) >= _SHORTEST_MARK and not value.isdigit() and value[:4] != "2026":
+        if isinstance(value, str) and len(value) >= _SHORTEST_MARK and not _NUMBER.fullmatch(value):
             yield value
         elif isinstance(value, list):
             yield from _texts(value)

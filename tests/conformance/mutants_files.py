@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.delivery import AwaitingReply, Batch, Delivery, Outcome
 from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import Runtime
-from tests.conformance.mutants_common import Front
+from tests.conformance.fronts import Front
 from tests.conformance.reference import Mutant
 
 Verdicts = Mapping[UUID, Outcome | DeliveryError]

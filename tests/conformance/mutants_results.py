@@ -12,7 +12,7 @@ from contracts.delivery import Completed, Decision, Delivery, Reply, Returned
 from contracts.errors import DeliveryError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.exchange import Collected, FileState, ReceiptVerdict
 from contracts.plugin import Runtime
-from tests.conformance.mutants_common import Front
+from tests.conformance.fronts import Front
 from tests.conformance.mutants_files import of_list
 
 GRANTED = Completed(decision=Decision.GRANTED, fields={})
