@@ -72,7 +72,8 @@ class _Cutting(_Writing):
     """Cuts off what is too long."""
 
     def changed(self, value: str) -> str:
-        return value[:19] if len(value.encode("gb18030", "replace")) > 40 else value
+        # What is too long for its field is left to be refused.
+        return value[:19] if len(value) < 30 and len(value.encode("gb18030", "replace")) > 40 else value
 
 
 class _Tidy(_Writing):
