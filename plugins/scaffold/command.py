@@ -67,6 +67,7 @@ def new_plugin(
     case = next(file for file in files if file.suffix == ".json")
     typer.echo(f"  onedoor check {site}")
     typer.echo(f"  onedoor plugins try {name} --case {case} --site {site}")
+    typer.echo(f"  onedoor certify {name} --site {site}")
     typer.echo(f"  onedoor simulate {made.code} --site {site}")
 
 
