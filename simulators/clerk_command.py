@@ -65,10 +65,7 @@ def clerk(
     }
     if hours:
         told |= {"hours": [], "days": "all"} if hours == ["always"] else {"hours": hours}
-    try:
-        key = key_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ClerkRefused(f"{key_file} cannot be read: give the file that holds the client's key") from error
+    key = key_in(key_file)
     found = _habits(habits, told)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     console = Console(highlight=False)
@@ -93,9 +90,17 @@ def clerk(
     console.print(f"Answers of the hub: {answers or 'none'}.")
 
 
+def key_in(file: Path) -> str:
+    """The key that a file holds. Raises ClerkRefused."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ClerkRefused(f"{file} cannot be read: give the file that holds the client's key") from error
+
+
 def _habits(file: Path | None, told: dict[str, Any]) -> ClerkHabits:
     """Those of the file, with what was said on the command line."""
-    base = read_habits(file).model_dump() if file else {}
+    base = read_habits(file).model_dump(exclude_unset=True) if file else {}
     return habits_of(base | {name: value for name, value in told.items() if value is not None})
 
 

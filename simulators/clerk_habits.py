@@ -13,7 +13,7 @@
     wrong_box = 0.03                         # ticks another box, and corrects it
     unreadable = 0.02                        # the code on the paper is smudged: keyed by number
 
-Of the last five at most one meets a sheet. Which does depends on seed, case, form and version alone, not on the hour or the order.
+Of the last five at most one meets a sheet; where one of them is given, those that are not do not happen. Which does depends on seed, case, form and version alone, not on the hour or the order.
 """
 
 import random
@@ -70,6 +70,14 @@ class ClerkHabits(Strict):
             if begin >= end:
                 raise ValueError(f"{text} ends before it begins")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_said(cls, told: Any) -> Any:
+        """Who names one slip means that one: those that are not named then do not happen."""
+        if isinstance(told, dict) and any(slip.value in told for slip in Slip):
+            return {**{slip.value: 0.0 for slip in Slip}, **{str(name): value for name, value in told.items()}}
+        return told
 
     @model_validator(mode="after")
     def _one_slip_a_sheet(self) -> Self:

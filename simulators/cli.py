@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from contracts.errors import OnedoorError
 from contracts.site import Site
 from contracts.situation import ChannelStatus, Situation
+from simulators.clerk_beside import clerk_beside
 from simulators.clerk_command import clerk
 from simulators.control.app import control_server
 from simulators.control.board import Board
@@ -82,6 +83,9 @@ def simulate(
         str, typer.Option(help="A scenario file, or the name of one that comes along: what goes wrong when.")
     ] = "",
     control_port: Annotated[int, typer.Option(help="Port of the control page and its API; 0: a free one.")] = 0,
+    clerk_key: Annotated[
+        Path | None, typer.Option(help="File with a hub's key for tasks: then a clerk confirms the hub's task sheets.")
+    ] = None,
     recording: Annotated[
         Path | None, typer.Option("--replay", help="Instead: a department that answers as this recording has it.")
     ] = None,
@@ -110,7 +114,7 @@ def simulate(
         reply_delay_seconds=delay,
         slow_seconds=slow,
     )
-    asyncio.run(_run(plan, hub, begins, control_port, Console(highlight=False)))
+    asyncio.run(_run(plan, hub, begins, control_port, clerk_key, Console(highlight=False)))
 
 
 def chosen(site: Site, names: Sequence[str]) -> frozenset[str] | None:
@@ -144,16 +148,18 @@ def begun(scenario: str, site: Site, seed: int, dial: Mapping[Fault, float]) -> 
     return replace(found, rules=(*found.rules, *by_hand))
 
 
-async def _run(plan: Plan, hub: str, scenario: Scenario, control_port: int, console: Console) -> None:
+async def _run(
+    plan: Plan, hub: str, scenario: Scenario, control_port: int, clerk_key: Path | None, console: Console
+) -> None:
     task = asyncio.current_task()
     if task is not None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with world(plan) as city:
+    async with world(plan) as city, clerk_beside(city, hub, clerk_key) as at_work:
         for department in city.rest.values():
             if department.caller is not None:
                 department.caller.hub_url = hub
-        board = Board(city=city, scenario=scenario)
+        board = Board(city=city, scenario=scenario, clerk=at_work)
         board.begin(scenario)
         async with control_server(board, control_port) as control:
             _tell(city, console)

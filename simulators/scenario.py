@@ -16,6 +16,9 @@ daily = [22:00:00, 06:00:00]
 
 [[latencies]]
 lognormal = { median = 0.3, p99 = 4.0 }
+
+[clerk]
+late = 0.2
 """
 
 import re
@@ -29,6 +32,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from contracts.near_names import meant
 from contracts.records import record
+from simulators.clerk_habits import ClerkHabits
 from simulators.faults import KINDS, Fault, Place
 
 STEP: Final = re.compile(r"([A-Za-z0-9_]+)(?:\s*x\s*(\d{1,4}))?")
@@ -209,6 +213,7 @@ class Scenario:
     seed: int = 1
     rules: tuple[Rule, ...] = ()
     latencies: tuple[Latency, ...] = ()
+    clerk: ClerkHabits | None = None
 
 
 _HEAD: Final = ("name", "name_zh", "note", "note_zh", "seed")
@@ -222,6 +227,13 @@ def scenario_text(scenario: Scenario) -> str:
     for title, entries in (("rules", scenario.rules), ("latencies", scenario.latencies)):
         for entry in entries:
             lines += ["", f"[[{title}]]", *_lines(entry)]
+    if scenario.clerk is not None:
+        said = scenario.clerk.model_dump()
+        usual = ClerkHabits().model_dump()
+        told = {name: value for name, value in said.items() if value != usual[name]}
+        if "seed" in scenario.clerk.model_fields_set:
+            told["seed"] = scenario.clerk.seed
+        lines += ["", "[clerk]", *(f"{name} = {_toml(value)}" for name, value in told.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from simulators.control import api, pages
+from simulators.control import api, pages, people
 from simulators.control.board import Board
 from simulators.control.guard import add_headers, guard
 from simulators.control.keys import BOARD
@@ -20,6 +20,8 @@ def control_app(board: Board) -> web.Application:
     app.on_response_prepare.append(add_headers)
     app.add_routes(api.ROUTES)
     app.add_routes(pages.ROUTES)
+    app.add_routes(people.ROUTES)
+    app.add_routes(people.PAGES)
     return app
 
 

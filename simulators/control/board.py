@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from contracts.errors import OnedoorError
+from simulators.clerk_at_hub import ClerkAtHub
+from simulators.clerk_habits import ClerkHabits
 from simulators.departments import Running
+from simulators.recording.running import Recordings
 from simulators.scenario import Latency, Rule, Scenario, for_system
 from simulators.scenario_files import checked
 from simulators.world import World
@@ -25,6 +28,8 @@ class Board:
 
     city: World
     scenario: Scenario
+    clerk: ClerkAtHub | None = None
+    recordings: Recordings | None = None
     blocked: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -43,6 +48,22 @@ class Board:
         self.scenario = checked(scenario, self.city.site)
         for key, dial in self.city.dials.items():
             dial.begin(*for_system(self.scenario, key), self.scenario.seed)
+        self._tell_the_clerk()
+
+    @property
+    def habits(self) -> ClerkHabits:
+        """Those of the scenario's clerk; its seed is his, where he has none of his own."""
+        told = self.scenario.clerk or ClerkHabits()
+        return told if "seed" in told.model_fields_set else told.model_copy(update={"seed": self.scenario.seed})
+
+    def work_like(self, habits: ClerkHabits) -> None:
+        """New habits for the clerk; the rest of the scenario goes on as it was."""
+        self.scenario = replace(self.scenario, clerk=habits)
+        self._tell_the_clerk()
+
+    def _tell_the_clerk(self) -> None:
+        if self.clerk is not None:
+            self.clerk.habits = self.habits
 
     def turn(
         self, system: str | None, operation: str | None, rules: Sequence[Rule], latencies: Sequence[Latency]
@@ -92,11 +113,13 @@ class Board:
 
     @asynccontextmanager
     async def minded(self) -> AsyncIterator["Board"]:
-        """Outages of the dials come and go until the block ends."""
+        """Outages of the dials come and go until the block ends; recordings end with it."""
         minding = asyncio.create_task(self._mind_all())
         try:
             yield self
         finally:
+            if self.recordings is not None:
+                await self.recordings.close()
             minding.cancel()
             with suppress(asyncio.CancelledError):
                 await minding

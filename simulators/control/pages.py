@@ -13,7 +13,7 @@ from aiohttp import web
 
 from adapters.sheet_glyphs import FONTS
 from contracts.errors import OnedoorError
-from simulators.control import api, views
+from simulators.control import api, people, views
 from simulators.control.board import Board, NoSuchSystem
 from simulators.control.forms import latency_of, rule_of
 from simulators.control.guard import TOKEN
@@ -29,7 +29,7 @@ LANGUAGE_COOKIE: Final = "simulators-language"
 STATIC: Final = {"control.css": "text/css", "control.js": "text/javascript", "control.svg": "image/svg+xml"}
 SLOW: Final = Spread(median=2.0, p99=15.0)
 
-SECTIONS: list[str] = []
+SECTIONS: list[str] = ["clerk.html", "recordings.html"]
 """Templates of ``templates/sections/`` that stand below the departments on the first page; each is given ``board``."""
 
 
@@ -71,6 +71,8 @@ def shown(request: web.Request, template: str, status: int = 200, **values: Any)
             told_latency=lambda latency: told_latency(latency, language),
             weekdays=list(Weekday),
             board=board,
+            clerk_view=people.clerk_view,
+            recording_views=people.recording_views,
             **values,
         )
     )

@@ -17,10 +17,8 @@ from simulators.recording.files import record_files
 from simulators.recording.proxy import RecordingProxy
 from simulators.recording.replay import Replay, ledger_in
 from simulators.recording.sifting import NOTHING, Declared, Sieve
-from simulators.recording.tape import Tape, read_tape
+from simulators.recording.tape import EXCHANGES, Tape, read_tape
 from simulators.site_folders import site_with_packages
-
-EXCHANGES = "exchanges.jsonl"
 
 
 class RecordRefused(OnedoorError):

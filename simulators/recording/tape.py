@@ -21,6 +21,8 @@ from contracts.errors import OnedoorError
 from contracts.records import adapter, record
 
 VERSION = 1
+EXCHANGES = "exchanges.jsonl"
+"""The file in the folder of a recording."""
 
 
 class RecordingRefused(OnedoorError):
