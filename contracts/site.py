@@ -50,6 +50,7 @@ __all__ = [
     "mistakes_of",
     "parsed",
     "protocol_of",
+    "read_site",
     "with_items",
 ]
 
@@ -57,25 +58,32 @@ T = TypeVar("T")
 
 
 def load_site(root: Path, beside: Sequence[Path] = ()) -> Site:
-    """Read and check the folder. Raises SiteError with every mistake.
+    """Read and check the folder. Raises SiteError with every mistake. ``beside``: as ``read_site`` has it."""
+    site, mistakes = read_site(root, beside)
+    if site is None or mistakes:
+        raise SiteError(mistakes)
+    return site
+
+
+def read_site(root: Path, beside: Sequence[Path] = ()) -> tuple[Site | None, Sequence[SiteMistake]]:
+    """What can be read of the folder, and every mistake in it. A site with mistakes is good for finding more of them only.
 
     ``beside``: department folders that lie elsewhere, in packages; the files of those are named by their absolute paths.
-    Files that cannot be read are reported first, alone: what refers to them would only repeat the message.
+    None where a file that all others refer to cannot be read: what refers to it would only repeat the message.
     """
     if not (root / "site.toml").exists():
-        raise SiteError([SiteMistake(str(root), 0, "", _no_site(root))])
+        return None, [SiteMistake(str(root), 0, "", _no_site(root))]
     reader = _Reader(root, beside)
     parts = reader.parts()
-    if parts is None or reader.mistakes:
-        raise SiteError(reader.mistakes)
-    parts = replace(parts, departments=tuple((file, _with_codes(department)) for file, department in parts.departments))
-    mistakes = [
-        reader.mistake(finding.file, finding.at, finding.message)
-        for finding in (*check_site(parts), *check_items(parts))
-    ]
-    if mistakes:
-        raise SiteError(mistakes)
-    return _assemble(root, parts)
+    if parts is None:
+        return None, reader.mistakes
+    parts = replace(
+        parts,
+        departments=tuple((file, _with_codes(department)) for file, department in parts.departments),
+        complete=not any(one.file.endswith("department.toml") for one in reader.mistakes),
+    )
+    found = [reader.mistake(one.file, one.at, one.message) for one in (*check_site(parts), *check_items(parts))]
+    return _assemble(root, parts), [*reader.mistakes, *found]
 
 
 def _no_site(root: Path) -> str:

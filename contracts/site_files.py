@@ -140,7 +140,10 @@ class MaterialsFile:
 
 @record
 class SiteParts:
-    """Every file of a site, read but not yet checked against the others. Those that come in numbers carry their file's name."""
+    """Every file of a site, read but not yet checked against the others. Those that come in numbers carry their file's name.
+
+    ``complete``: no department file is missing for a mistake in it, so that a system that is not here is nowhere.
+    """
 
     head: SiteFile
     calendars: tuple[tuple[str, CalendarYear], ...]
@@ -150,6 +153,7 @@ class SiteParts:
     materials: MaterialsFile
     departments: tuple[tuple[str, DepartmentFile], ...]
     items: tuple[tuple[str, Item], ...]
+    complete: bool = True
 
 
 @record

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from adapters import file_drop, paper, rest, soap
 from contracts.errors import SiteError, SiteMistake
 from contracts.plugin import Channel, Department, Gateway, Runtime, System, hookimpl, in_front
-from contracts.site import ChannelFile, DepartmentFile, Site, SystemFile, load_site, mistakes_of, protocol_of
+from contracts.site import ChannelFile, DepartmentFile, Site, SystemFile, mistakes_of, protocol_of, read_site
 from contracts.toml_lines import Location
 
 Make: TypeAlias = Callable[[SystemFile, ChannelFile], Channel]
@@ -23,8 +23,8 @@ Make: TypeAlias = Callable[[SystemFile, ChannelFile], Channel]
 @hookimpl
 def register_departments(site: str) -> Sequence[Department]:
     """Every department of the site folder ``site``. Raises SiteError with every mistake, the adapters' included."""
-    city = load_site(Path(site))
-    return _departments(city, city.departments)
+    city, mistakes = read_site(Path(site))
+    return _departments(city, mistakes, lambda _: True)
 
 
 def packaged_department(site: str, folder: Path) -> Sequence[Department]:
@@ -32,14 +32,20 @@ def packaged_department(site: str, folder: Path) -> Sequence[Department]:
 
     It shares the site's centres, code lists, form fields and papers. Raises SiteError as ``register_departments`` does.
     """
-    city = load_site(Path(site), beside=[folder])
+    city, mistakes = read_site(Path(site), beside=[folder])
     home = (folder / "department.toml").resolve().as_posix()
-    return _departments(city, [one for one in city.departments if city.files[one.code] == home])
+    return _departments(city, mistakes, lambda file: file == home)
 
 
-def _departments(city: Site, chosen: Sequence[DepartmentFile]) -> Sequence[Department]:
-    mistakes: list[SiteMistake] = []
-    departments = [_department(city, department, mistakes) for department in chosen]
+def _departments(
+    city: Site | None, found: Sequence[SiteMistake], is_wanted: Callable[[str], bool]
+) -> Sequence[Department]:
+    """What the adapters make of the departments whose file is wanted; or every mistake, theirs after those that were found."""
+    mistakes = list(found)
+    if city is None:
+        raise SiteError(mistakes)
+    wanted = [one for one in city.departments if is_wanted(city.files[one.code])]
+    departments = [_department(city, department, mistakes) for department in wanted]
     if mistakes:
         raise SiteError(mistakes)
     return departments
@@ -87,7 +93,10 @@ def _channels(city: Site, department: DepartmentFile, index: int, mistakes: list
     root, file = Path(city.root), city.files[department.code]
     system, adapters = department.systems[index], _adapters(city, (root / file).parent)
     for number, channel in enumerate(system.channels):
-        protocol, _ = protocol_of(channel)
+        try:
+            protocol, _ = protocol_of(channel)
+        except ValueError:
+            continue  # told already, when the files were held against each other
         at = ("systems", index, "channels", number, protocol)
         try:
             made = replace(adapters[protocol](system, channel), auto_fallback=channel.auto_fallback)

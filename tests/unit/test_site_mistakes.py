@@ -200,6 +200,9 @@ def test_a_mistake_is_told_with_its_file_key_and_line(folder: Path, planted: Pla
         if (mistake.key, planted.says in mistake.message) == (planted.key, True)
     ]
     assert found, "\n".join(map(str, mistakes_in(folder)))
+    with pytest.raises(SiteError) as told:
+        register_departments(str(folder))
+    assert set(found) <= set(told.value.mistakes)
     lines = ["", *path.read_text("utf-8").splitlines()]
     assert (planted.new if planted.line is None else planted.line) in lines[found[0].line]
     assert (found[0].line == 0) == (planted.line == "")
@@ -214,6 +217,27 @@ def test_mistakes_of_several_files_are_told_together(folder: Path) -> None:
         (folder / file).write_text((folder / file).read_text("utf-8").replace(old, new), "utf-8")
     told = {(mistake.file, mistake.key) for mistake in mistakes_in(folder)}
     assert {(DA001, "owner"), (JY004, "accepts"), (CAL, "year")} <= told
+
+
+def test_mistakes_of_every_layer_are_told_together(folder: Path) -> None:
+    """A key that no table has, a reference that leads nowhere, a value that the adapter refuses: one look is enough."""
+    for file, old, new in (
+        (WJ, "resend_is_safe", "resend_safe"),
+        (DA001, 'decides = "s2"', 'decides = "s9"'),
+        (DA, 'kind = "hmac"', 'kind = "hmacs"'),
+        (JY004, "legal_days =", "legal_day ="),
+    ):
+        (folder / file).write_text((folder / file).read_text("utf-8").replace(old, new, 1), "utf-8")
+    with pytest.raises(SiteError) as caught:
+        register_departments(str(folder))
+    assert {(mistake.file, mistake.key.rpartition(".")[2]) for mistake in caught.value.mistakes} == {
+        (WJ, "resend_safe"),
+        (WJ, "resend_is_safe"),
+        (DA001, "decides"),
+        (DA, "kind"),
+        (JY004, "legal_day"),
+        (JY004, "legal_days"),
+    }
 
 
 def test_files_that_cannot_be_read_are_all_told_and_nothing_else(folder: Path) -> None:
