@@ -36,7 +36,7 @@ from simulators.sample import sample_site
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
 SEEDS = range(1, 51)
-CASES = 40
+CASES = 30
 BEFORE, AFTER, OFF = date(2026, 9, 30), date(2026, 10, 8), date(2026, 10, 2)
 """The last workday before a week of holidays, the first one after it, and a day within."""
 
