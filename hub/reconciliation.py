@@ -247,6 +247,8 @@ def _expectations(
             due = clock.moment_of(_days_later(day, rule, table), rule.by, table)
         except clock.MissingYear:
             continue  # nobody guesses a calendar
+        if milliseconds(due) < at:
+            continue  # full long before its own cut-off: the file for the cut-off before is not for this one
         found.add((milliseconds(clock.moment_of(day, rule.after_cut_off, table)), due))
     return found
 
