@@ -17,6 +17,7 @@ from contracts.errors import DeliveryError, InboundRefused
 from contracts.plugin import Channel, Collecting, Enquiring, Gateway, Preparing, Receiving
 from contracts.records import Fields
 from contracts.situation import Situation
+from contracts.task_sheet import NumberedSheet
 from simulators.certify import api_place, file_place
 from simulators.certify.api_place import ApiPlace
 from simulators.certify.deliveries import Maker
@@ -58,7 +59,10 @@ class Listener(logging.Handler):
 
 @dataclass(kw_only=True)
 class Bench:
-    """``gateway`` is the open channel, ``settings`` opened it. ``errors``: every DeliveryError that came out of it; ``sent``: every delivery that went in."""
+    """``gateway`` is the open channel, ``settings`` opened it. ``errors``: every DeliveryError that came out of it; ``sent``: every delivery that went in.
+
+    ``first_print``: a sheet that several checks read, printed once.
+    """
 
     subject: Subject
     channel: Channel
@@ -73,6 +77,7 @@ class Bench:
     file_place: FilePlace | None = None
     errors: list[DeliveryError] = field(default_factory=list)
     sent: list[Delivery] = field(default_factory=list)
+    first_print: tuple[NumberedSheet, bytes] | None = None
 
     @property
     def api(self) -> ApiPlace:

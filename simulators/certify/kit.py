@@ -13,6 +13,7 @@ from contracts.records import record
 from simulators.certify.bench import Bench, Listener, Target, bench
 from simulators.certify.check import Check, Weight
 from simulators.certify.checks import (
+    boxes,
     callbacks,
     declaration,
     exchange,
@@ -22,6 +23,7 @@ from simulators.certify.checks import (
     inbox,
     manners,
     mapping,
+    paper,
     records,
     result_faults,
     results,
@@ -38,6 +40,8 @@ CHECKS: tuple[Check, ...] = (
     *files.CHECKS,
     *results.CHECKS,
     *inbox.CHECKS,
+    *paper.CHECKS,
+    *boxes.CHECKS,
     *faults.CHECKS,
     *file_faults.CHECKS,
     *result_faults.CHECKS,
