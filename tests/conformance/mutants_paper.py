@@ -17,7 +17,7 @@ from contracts.delivery import AwaitingReply, Completed, Confirmation, Decision,
 from contracts.errors import DeliveryError, PermanentError, TemporaryError
 from contracts.handover import Handover
 from contracts.task_sheet import NumberedSheet, TaskSheet, sheet_code
-from tests.conformance.mutants_common import Front
+from tests.conformance.fronts import Front
 from tests.conformance.reference import Mutant
 
 
