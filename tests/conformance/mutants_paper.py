@@ -140,11 +140,18 @@ class _Calling(Front):
         return bytes(await self.inner.print_sheets(sheets))
 
 
-class _Housebound(Front):
-    """Finds nobody there."""
+class _Busy(Front):
+    """Sees nobody once it has something to do."""
+
+    busy = False
+
+    def prepare(self, delivery: Delivery, /) -> bytes:
+        self.busy = True
+        return bytes(self.inner.prepare(delivery))
 
     async def check(self) -> None:
-        raise TemporaryError("away", "nobody answers")
+        if self.busy:
+            raise TemporaryError("busy", "nobody answers")
 
 
 class _Refusing(Front):
@@ -256,7 +263,7 @@ def of_office(check: str, gateway: Callable[..., Any]) -> Mutant:
 
 
 MUTANTS = (
-    of_office("paper-is-always-there", _Housebound),
+    of_office("paper-is-always-there", _Busy),
     of_office("delivery-becomes-a-sheet", _Refusing),
     of_office("same-delivery-same-sheet", _issuing(_again)),
     of_office("sheet-shows-the-request", _without("lines")),
