@@ -51,7 +51,7 @@ class ApiPlace:
 async def simulated(subject: Subject, folder: Path, secret: Callable[[str], str], seed: int) -> AsyncIterator[ApiPlace]:
     """The bundled simulator of the system behind the proxy. Raises ValueError where the system has no table to build one from."""
     if subject.file is None or subject.folder is None:
-        raise ValueError("there is no table to build a simulator from")
+        raise ValueError("there is no department.toml to build a simulator from: name a test endpoint with --endpoint")
     async with AsyncExitStack() as stack:
         ledger = stack.enter_context(Ledger(folder / f"{subject.system.name}.jsonl", synced=False))
         told: list[ApiPlace] = []

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,7 +46,7 @@ class Target:
 
 
 class Listener(logging.Handler):
-    """Keeps every log record of the process as text."""
+    """Keeps every log record of the process as text, and what is printed: it stands where the standard output would."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -55,6 +55,11 @@ class Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep it, with the traceback that it may carry."""
         self.lines.append(self.format(record))
+
+    def write(self, text: str) -> int:
+        """Keep what is printed."""
+        self.lines.append(text)
+        return len(text)
 
 
 @dataclass(kw_only=True)
@@ -168,14 +173,21 @@ class Bench:
         except Exception as error:
             raise _bug("receive", error) from error
 
-    async def collected(self) -> list[Reply]:
-        """Everything that lies there, taken as committed. Raises NotApplicable, DeliveryError."""
+    async def collected(self, *, keep: bool = False) -> list[Reply]:
+        """Everything that lies there, taken as committed; or the first of it, taken as not committed (``keep``).
+
+        Raises NotApplicable, DeliveryError.
+        """
         whole: object = self.gateway
         if not isinstance(whole, Collecting):
             raise NotApplicable("answers are not collected")
         found: list[Reply] = []
-        async for replies in whole.collect():
+        async for replies in (answers := whole.collect()):
             found += replies
+            if keep and found:
+                break
+        if keep and isinstance(answers, AsyncGenerator):
+            await answers.aclose()
         return found
 
     async def tried(self, what: str, work: Awaitable[T]) -> T | DeliveryError:
@@ -205,19 +217,21 @@ class Bench:
             raise Failed("the department took the message, and an enquiry finds nothing")
         return found
 
-    async def reply(self, delivery: Delivery) -> Reply:
-        """The reply that comes by itself, called back or collected. Raises Failed when none does."""
+    async def reply(self, delivery: Delivery, *, keep: bool = False) -> Reply:
+        """The reply that comes by itself, called back or collected; ``keep``: left where it lies. Raises Failed when none comes, at a
+        test endpoint, which may take days, NotApplicable."""
         if isinstance(self.gateway, Receiving):
             received = await self.receive(await self.callback(delivery.id))
             if isinstance(received, InboundRefused):
                 raise Failed(f"a genuine callback was refused: {received.code}")
-            replies = received.replies
-        else:
-            replies = await self.collected()
-        for one in replies:
-            if one.delivery_id == delivery.id:
-                return one
-        raise Failed("no reply names the delivery")
+            return _of(received.replies, delivery) or _lost()
+        for _ in range(_LOOKS):
+            if found := _of(await self.collected(keep=keep), delivery):
+                return found
+            await asyncio.sleep(_LOOK_SECONDS)
+        if self.target.settings is not None:
+            raise NotApplicable("the test endpoint has not answered yet")
+        return _lost()
 
     async def callback(self, delivery_id: UUID) -> Inbound:
         """The simulated department's call about a delivery; calls about others are passed over. Raises Failed when none comes."""
@@ -230,6 +244,18 @@ class Bench:
                         return Inbound(headers=dict(headers), body=body)
         except TimeoutError as error:
             raise Failed("the department did not call back") from error
+
+
+_LOOKS, _LOOK_SECONDS = 20, 0.25
+"""How often, and how far apart, a later answer is looked for."""
+
+
+def _of(replies: Sequence[Reply], delivery: Delivery) -> Reply | None:
+    return next((one for one in replies if one.delivery_id == delivery.id), None)
+
+
+def _lost() -> Reply:
+    raise Failed("no reply names the delivery")
 
 
 def _bug(what: str, error: BaseException) -> Failed:

@@ -36,7 +36,7 @@ class FilePlace:
 def simulated(subject: Subject, folder: Path, secret: Callable[[str], str], seed: int) -> Iterator[FilePlace]:
     """The simulated department of the system. Raises ValueError where the system has no table to build one from."""
     if subject.file is None:
-        raise ValueError("there is no table to build a simulator from")
+        raise ValueError("there is no department.toml to build a simulator from: name a test endpoint with --endpoint")
     table = file_drop_table(subject.file)
     root = folder / "files"
     account, secrets = _login(table.auth, secret, root)

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+import structlog
 from pydantic import ValidationError
 
 from contracts.records import record
@@ -167,14 +168,21 @@ def _applies(check: Check, at: Bench) -> None:
 
 @contextmanager
 def listening() -> Iterator[Listener]:
-    """Hear every log record of the process, down to the smallest."""
+    """Hear every log record of the process, down to the smallest, whatever is logged with, and whatever is printed."""
     listener = Listener()
-    root = logging.getLogger()
-    before = root.level
+    root, level, structured = logging.getLogger(), logging.getLogger().level, structlog.get_config()
+
+    def keep(logger: object, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+        listener.lines.append(repr(dict(event)))
+        raise structlog.DropEvent
+
     root.addHandler(listener)
     root.setLevel(logging.DEBUG)
+    structlog.configure(processors=[keep], wrapper_class=structlog.BoundLogger)
     try:
-        yield listener
+        with redirect_stdout(listener):
+            yield listener
     finally:
+        structlog.configure(**structured)
         root.removeHandler(listener)
-        root.setLevel(before)
+        root.setLevel(level)

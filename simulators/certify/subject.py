@@ -13,7 +13,7 @@ from simulators.site_folders import site_with_packages
 
 
 class NothingToCertify(OnedoorError):
-    """No system of the site has that name; the text lists those it has."""
+    """The site has no such system, or its plugin cannot be loaded; the text says what there is."""
 
 
 @record
@@ -49,9 +49,13 @@ class Subject:
 
 
 def subjects(root: Path) -> tuple[Subject, ...]:
-    """Every system of a site that sends. Raises SiteError, PluginsRefused."""
+    """Every system of a site that sends. Raises SiteError, PluginsRefused, NothingToCertify."""
     root = root.resolve()
     site = site_with_packages(root)
+    found = registered(root, site.plugins)
+    if found.broken:
+        told = "; ".join(f"plugin {name} {why}" for name, why in found.broken.items())
+        raise NothingToCertify(f"not every plugin of the site can be loaded: {told}")
     files = {system.key: system for department in site.departments for system in department.systems}
     return tuple(
         Subject(
@@ -62,7 +66,7 @@ def subjects(root: Path) -> tuple[Subject, ...]:
             file=files.get(system.name),
             folder=(root / site.files[department.code]).parent if department.code in site.files else None,
         )
-        for department in registered(root, site.plugins).departments
+        for department in found.departments
         for system in department.systems
         if any(channel.status is ChannelStatus.SENDING for channel in system.channels)
     )

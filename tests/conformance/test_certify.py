@@ -1,15 +1,22 @@
 """``onedoor certify``: its exit code, its reports, and what it says when it cannot begin."""
 
+import asyncio
 import json
+import logging
+import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 
-from simulators.certify.kit import CHECKS
+from simulators.certify.kit import CHECKS, listening
 from simulators.certify.page import page
+from simulators.certify.subject import NothingToCertify, subjects
 from simulators.certify.suite import Conformance
+from simulators.world import Plan, world
 from tests.conformance.reference import SITE, TARGET
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
@@ -58,6 +65,47 @@ def test_a_failed_check_says_what_to_change_and_the_exit_code_tells(tmp_path: Pa
     assert "good-delivery (must)" in done.stdout
     (check,) = [one for one in CHECKS if one.name == "good-delivery"]
     assert check.mend_zh in done.stdout
+
+
+async def test_a_test_endpoint_is_certified_by_the_settings_that_simulate_writes(tmp_path: Path) -> None:
+    systems = frozenset({"AA-register", "BB-list"})
+    async with world(Plan(folder=tmp_path, site=SITE, systems=systems, speed=1.0, start=datetime.now(UTC))) as city:
+        settings = city.write_places()
+        done = [
+            await asyncio.to_thread(certify, name, "--site", SITE, "--settings", settings, "--json") for name in systems
+        ]
+    for one in done:
+        (system,) = json.loads(one.stdout)
+        assert system["against"] == "endpoint"
+        assert system["grade"] == "A", one.stdout
+        statuses = {found["name"]: found["status"] for found in system["checks"]}
+        assert statuses["fault-lost-reply"] == statuses["good-delivery"] == "passed"
+        assert statuses["refusal-is-a-decision"] == "not_applicable"
+
+
+def test_a_plugin_is_heard_however_it_speaks(capsys: pytest.CaptureFixture[str]) -> None:
+    with listening() as listener:
+        logging.getLogger("plugin").debug("by logging")
+        structlog.get_logger("plugin").info("by structlog", key="value")
+        print("by print")  # noqa: T201 - what a plugin might do
+    heard = "".join(listener.lines)
+    assert all(told in heard for told in ("by logging", "by structlog", "value", "by print"))
+    print("afterwards")  # noqa: T201 - it must reach the screen again
+    assert capsys.readouterr().out == "afterwards\n"
+
+
+def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = shutil.copytree(SITE, tmp_path / "site")
+    with (site / "site.toml").open("a", encoding="utf-8") as head:
+        head.write('plugins = ["broken"]\n')
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[onedoor.plugins]\nbroken = plugin_under_certification\n")
+    (tmp_path / "plugin_under_certification.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(NothingToCertify, match="plugin broken cannot be imported: RuntimeError"):
+        subjects(site)
 
 
 @pytest.mark.parametrize(
