@@ -5,12 +5,17 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from contracts.errors import OnedoorError
 from simulators.control import api, pages, people
 from simulators.control.board import Board
 from simulators.control.guard import add_headers, guard
 from simulators.control.keys import BOARD
 
 HOST = "127.0.0.1"
+
+
+class PortTaken(OnedoorError):
+    """Somebody else listens where the control server should."""
 
 
 def control_app(board: Board) -> web.Application:
@@ -27,11 +32,14 @@ def control_app(board: Board) -> web.Application:
 
 @asynccontextmanager
 async def control_server(board: Board, port: int = 0) -> AsyncIterator[str]:
-    """Serve until the block ends; gives its address. Outages of the dials are looked after meanwhile."""
+    """Serve until the block ends; gives its address. Outages of the dials are looked after meanwhile. Raises PortTaken."""
     runner = web.AppRunner(control_app(board), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, port).start()
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+        except OSError as error:
+            raise PortTaken(f"port {port} is taken: give another --control-port, or 0 for a free one") from error
         async with board.minded():
             yield f"http://{HOST}:{runner.addresses[0][1]}"
     finally:

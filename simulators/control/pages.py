@@ -3,10 +3,12 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import jinja2
 from aiohttp import web
@@ -15,7 +17,7 @@ from adapters.sheet_glyphs import FONTS
 from contracts.errors import OnedoorError
 from simulators.control import api, people, views
 from simulators.control.board import Board, NoSuchSystem
-from simulators.control.forms import latency_of, rule_of
+from simulators.control.forms import Form, latency_of, rule_of
 from simulators.control.guard import TOKEN
 from simulators.control.keys import BOARD
 from simulators.control.words import LANGUAGES, name_of, speaker, told_latency, told_rule
@@ -69,6 +71,7 @@ def shown(request: web.Request, template: str, status: int = 200, **values: Any)
             fault_does=lambda fault: KINDS[Fault(fault)].does[0 if language == "zh" else 1],
             told_rule=lambda rule: told_rule(rule, language),
             told_latency=lambda latency: told_latency(latency, language),
+            clock=lambda at: f"{datetime.fromisoformat(at).astimezone(ZoneInfo(board.city.site.timezone)):%H:%M:%S}",
             weekdays=list(Weekday),
             board=board,
             clerk_view=people.clerk_view,
@@ -85,7 +88,9 @@ async def first_page(request: web.Request) -> web.Response:
     return _board_page(request)
 
 
-def _board_page(request: web.Request, status: int = 200, problem: str = "", text: str = "") -> web.Response:
+def _board_page(
+    request: web.Request, status: int = 200, problem: str = "", text: str = "", *, dialling: bool = False
+) -> web.Response:
     board = request.app[BOARD]
     cards = [_card(board, key) for key in board.departments]
     return shown(
@@ -97,7 +102,8 @@ def _board_page(request: web.Request, status: int = 200, problem: str = "", text
         faults_total=sum(sum(card["faults"].values()) for card in cards),
         shipped=_titles(language_of(request)),
         scenario_text=saved(board.scenario),
-        everywhere=_dial(board, None, None),
+        everywhere=_everywhere(board),
+        everywhere_open=dialling,
         problem=problem,
         typed=text,
         sections=SECTIONS,
@@ -131,6 +137,12 @@ def _card(board: Board, key: str) -> dict[str, Any]:
 def _dial(board: Board, system: str | None, operation: str | None) -> dict[str, Any]:
     rules, latencies = board.dialled(system, operation)
     return {"rules": rules, "latencies": latencies}
+
+
+def _everywhere(board: Board) -> dict[str, Any]:
+    """The dial of all departments together, as that of an operation is told."""
+    kinds = frozenset[Fault]().union(*(kinds_of(one.system, None) for one in board.departments.values()))
+    return {"key": "", "kinds": [fault.value for fault in KINDS if fault in kinds], **_dial(board, None, None)}
 
 
 @ROUTES.get("/systems/{system}")
@@ -233,21 +245,37 @@ async def set_dial(request: web.Request) -> web.StreamResponse:
     operation = str(form.get("operation", "")) or None
     if operation is not None and operation not in views.carried(running):
         raise web.HTTPNotFound(text="no such operation")
-    rules, latencies = board.dialled(key, operation)
     try:
-        match form.get("do"):
-            case "add":
-                board.turn(key, operation, (*rules, rule_of(form)), latencies)
-            case "latency":
-                found = latency_of(form)
-                board.turn(key, operation, rules, () if found is None else (found,))
-            case "remove":
-                number = str(form.get("number", ""))
-                kept = [one for at, one in enumerate(rules) if str(at) != number]
-                board.turn(key, operation, kept, latencies)
+        _turned(board, key, operation, form)
     except OnedoorError as error:
         return _system_page(request, 422, str(error), operation or "")
     raise web.HTTPSeeOther(f"/systems/{key}#op-{operation or ''}")
+
+
+@ROUTES.post("/dial")
+async def set_every_dial(request: web.Request) -> web.StreamResponse:
+    """The same for all departments together."""
+    board = request.app[BOARD]
+    try:
+        _turned(board, None, None, await request.post())
+    except OnedoorError as error:
+        return _board_page(request, 422, str(error), dialling=True)
+    raise web.HTTPSeeOther("/")
+
+
+def _turned(board: Board, system: str | None, operation: str | None, form: Form) -> None:
+    """Raises FormMistake, ScenarioError."""
+    rules, latencies = board.dialled(system, operation)
+    match form.get("do"):
+        case "add":
+            board.turn(system, operation, (*rules, rule_of(form)), latencies)
+        case "latency":
+            found = latency_of(form)
+            board.turn(system, operation, rules, () if found is None else (found,))
+        case "remove":
+            number = str(form.get("number", ""))
+            kept = [one for at, one in enumerate(rules) if str(at) != number]
+            board.turn(system, operation, kept, latencies)
 
 
 @ROUTES.post("/scenario")

@@ -13,6 +13,7 @@ import pytest
 
 from simulators.clerk_habits import Slip
 from simulators.control import words
+from simulators.control.app import PortTaken, control_server
 from simulators.control.pages import HERE
 from tests.control_room import SYSTEMS, ControlRoom, control_room
 from tests.rest_world import until
@@ -203,6 +204,23 @@ async def test_buttons_turn_the_dial_and_turn_it_back(room: ControlRoom) -> None
     await room.press("/systems/DA-archive/quick", do="well")
     assert room.board.scenario.rules == ()
     assert room.board.scenario.latencies == ()
+
+
+async def test_the_dial_of_all_departments_is_turned_on_the_first_page(room: ControlRoom) -> None:
+    await room.press("/dial", do="add", how="fault", fault="lost_reply", percent="10")
+    await room.press("/dial", do="latency", distribution="constant", first="0.5")
+    assert "回答丢失 · 10%" in await room.ask("GET", "/")
+    assert all(dial.rules and dial.latencies for dial in room.city.dials.values())
+    refused = await room.press("/dial", 422, do="add", how="sequence", sequence="thunder")
+    assert "thunder" in refused
+    await room.press("/dial", do="remove", number="0")
+    assert room.board.scenario.rules == ()
+
+
+async def test_a_taken_control_port_is_told_in_one_sentence(room: ControlRoom) -> None:
+    with pytest.raises(PortTaken, match="--control-port"):
+        async with control_server(room.board, urlsplit(room.url).port or 0):
+            pass
 
 
 async def test_a_scenario_is_begun_typed_and_ended_on_the_page(room: ControlRoom) -> None:
