@@ -289,7 +289,8 @@ async def begin(request: web.Request) -> web.StreamResponse:
         elif form.get("do") == "again":
             board.begin(replace(board.scenario, seed=int(seed) if seed.isdecimal() else board.scenario.seed))
         elif form.get("do") == "none":
-            board.begin(Scenario(name="-", seed=board.scenario.seed))
+            now = board.scenario
+            board.begin(Scenario(name="-", seed=now.seed, clerk=now.clerk))
         else:
             board.begin(await api.chosen(board, api.Choice(shipped=name, seed=int(seed) if seed.isdecimal() else None)))
     except OnedoorError as error:
