@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +62,18 @@ PAGES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         tuple(name for name in FILES if name != "department"),
     ),
 }
-"""Page -> heading, what stands below it, the schemas that it shows."""
+"""Page -> title, what stands below it, the schemas that it shows."""
 
 
 def page(name: str) -> str:
     """The text of one of ``PAGES``."""
-    heading, says, shown = PAGES[name]
+    title, says, shown = PAGES[name]
     all_schemas = schemas()
-    lines = [f"# {heading}", "", _INTRO, "", says]
+    lines = [f"# {title}", "", _INTRO, "", says]
     for one in shown:
         lines += ["", f"## {FILES[one][1].replace('<', '*').replace('>', '*')}"]
-        for path, table in _tables(all_schemas[one]):
-            lines += ["", *_section(path, table, all_schemas[one])]
+        for heading, table in _tables(all_schemas[one]):
+            lines += ["", *_section(heading, table, all_schemas[one])]
     return "\n".join(lines) + "\n"
 
 
@@ -82,35 +84,60 @@ def unit(key: str) -> str | None:
 
 
 def _tables(document: Schema) -> Iterator[tuple[str, Schema]]:
-    """Each table with the path under which a file has it first, from the outside in."""
-    waiting, seen = [("", document)], set[str]()
+    """Each table with the heading of its section, from the outside in: the path under which a file has it first."""
+    waiting, seen, found = [Place("", "")], {""}, list[tuple[Place, Schema]]()
     while waiting:
-        path, table = waiting.pop(0)
-        yield path, table
+        place = waiting.pop(0)
+        table = document["$defs"][place.name] if place.name else document
+        found.append((place, table))
+        inner = list[Place]()
         for key, part in table["properties"].items():
-            for below, name in _below(part, f"{path}.{key}" if path else key):
-                if name not in seen and "properties" in document["$defs"][name]:
-                    seen.add(name)
-                    waiting.append((below, document["$defs"][name]))
+            for below in _below(part, f"{place.path}.{key}" if place.path else key):
+                if below.name not in seen and "properties" in document["$defs"][below.name]:
+                    seen.add(below.name)
+                    inner.append(below)
+        waiting = inner + waiting
+    times = Counter(place.path for place, _ in found)
+    for place, table in found:
+        yield place.heading(table if times[place.path] > 1 else None), table
 
 
-def _below(part: Any, path: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class Place:
+    """Where a table stands: the path of keys to it, its name among the schemas, and whether there are several, as ``[[..]]``."""
+
+    path: str
+    name: str
+    is_list: bool = False
+
+    def heading(self, one_of_several: Schema | None) -> str:
+        """As a TOML file has it. ``one_of_several``: the table itself, where others may stand at the same place."""
+        if not self.path:
+            return ""
+        head = f"`[[{self.path}]]`" if self.is_list else f"`[{self.path}]`"
+        if one_of_several is None:
+            return head
+        kind = one_of_several["properties"].get("kind", {}).get("const")
+        return f"{head}, {kind or self.name.partition('.')[0]}"
+
+
+def _below(part: Any, path: str, *, is_list: bool = False) -> Iterator[Place]:
     """The tables that may stand at a key."""
     if "$ref" in part:
-        yield path, part["$ref"].removeprefix("#/$defs/")
+        yield Place(path, part["$ref"].removeprefix("#/$defs/"), is_list)
     for one in (*part.get("allOf", ()), *part.get("anyOf", ()), *part.get("oneOf", ())):
-        yield from _below(one, path)
+        yield from _below(one, path, is_list=is_list)
     if isinstance(part.get("items"), dict):
-        yield from _below(part["items"], path)
+        yield from _below(part["items"], path, is_list=True)
     for key, one in part.get("properties", {}).items():
         yield from _below(one, f"{path}.{key}")
     if isinstance(part.get("additionalProperties"), dict):
         yield from _below(part["additionalProperties"], f"{path}.<name>")
 
 
-def _section(path: str, table: Schema, document: Schema) -> Iterator[str]:
-    if path:
-        yield f"### `{path}`"
+def _section(heading: str, table: Schema, document: Schema) -> Iterator[str]:
+    if heading:
+        yield f"### {heading}"
         yield ""
     yield " ".join(table.get("description", "").split("\n\n")[0].replace("``", "`").split())
     yield ""
