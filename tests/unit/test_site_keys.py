@@ -9,6 +9,8 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
+from typing import IO, Any
 
 import pytest
 from jsonschema import Draft7Validator
@@ -143,3 +145,74 @@ def test_what_the_command_cannot_do_is_told(arguments: list[str], says: str) -> 
     found = RUN.invoke(app, arguments)
     assert isinstance(found.exception, OnedoorError)
     assert says in str(found.exception)
+
+
+CHANNEL = '\n[[systems]]\nkey = "x"\n\n[[systems.channels]]\nsituation = "file_drop"\n\n'
+UNFINISHED = {
+    "a department": ("department", "", {"code", "systems"}),
+    "a channel": ("department", CHANNEL, {"status", "resend_is_safe", "auto_fallback", "paper"}),
+    "its table": ("department", f"{CHANNEL}[systems.channels.file_drop]\n", {"encoding", "on_unencodable", "back"}),
+    "a REST channel": ("department", f"{CHANNEL}[systems.channels.rest]\n", {"base_path", "callback", "later_replies"}),
+    "an item": ("item", "", {"code", "steps", "legal_days"}),
+    "a step": ("item", "\n[[steps]]\n", {"kind", "needs_paper", "join"}),
+}
+"""What somebody has written so far, of which file, and some of the keys that must be offered next."""
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+def test_an_editor_offers_the_keys_that_may_stand_here_with_their_meaning(tmp_path: Path, name: str) -> None:
+    """A language server, asked as an editor asks it at the end of an unfinished file."""
+    schema, text, wanted = UNFINISHED[name]
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / f"{schema}.json").write_text(schema_files()[f"{schema}.json"], "utf-8")
+    (tmp_path / "tombi.toml").write_text("[schema]\ncatalog = { paths = [] }\n", "utf-8")
+    file = tmp_path / "unfinished.toml"
+    file.write_text(f"#:schema schemas/{schema}.json\n{text}\n", "utf-8")
+    offered = completions(file)
+    assert wanted <= offered.keys()
+    assert all(offered[key] for key in wanted)
+
+
+def completions(file: Path) -> dict[str, str]:
+    """What is offered on the last line of a file: each key with what is said of it."""
+    text = file.read_text("utf-8")
+    place = {"textDocument": {"uri": file.as_uri()}}
+    document = {"uri": file.as_uri(), "languageId": "toml", "version": 1, "text": text}
+    folder = {"rootUri": file.parent.as_uri(), "workspaceFolders": [{"uri": file.parent.as_uri(), "name": "site"}]}
+    command = [str(Path(sys.executable).with_name("tombi")), "lsp", "--offline"]
+    with subprocess.Popen(command, cwd=file.parent, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            asked(server.stdin, server.stdout, 1, "initialize", {"processId": None, "capabilities": {}, **folder})
+            say(server.stdin, method="initialized", params={})
+            say(server.stdin, method="textDocument/didOpen", params={"textDocument": document})
+            position = {"line": text.count("\n"), "character": 0}
+            found = asked(server.stdin, server.stdout, 2, "textDocument/completion", {**place, "position": position})
+        finally:
+            server.kill()
+    items = found["items"] if isinstance(found, dict) else found
+    return {one["label"].split(" = ")[0]: json.dumps(one.get("documentation", "")) for one in items}
+
+
+def say(to: IO[bytes], **message: Any) -> None:
+    """One message of the language server protocol."""
+    body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+    to.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    to.flush()
+
+
+def asked(to: IO[bytes], of: IO[bytes], number: int, method: str, params: Any) -> Any:
+    """The answer to a question; what the server asks meanwhile is answered with nothing."""
+    say(to, id=number, method=method, params=params)
+    while True:
+        length = 0
+        while line := of.readline().strip():
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        assert length, "the language server has ended"
+        heard = json.loads(of.read(length))
+        if "method" in heard and "id" in heard:
+            say(to, id=heard["id"], result=None)
+        elif heard.get("id") == number:
+            return heard["result"]
