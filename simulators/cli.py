@@ -95,7 +95,7 @@ def simulate(
     # Connections break here on purpose; paramiko would tell of each on the screen.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     if recording is not None:
-        replay(recording, folder, port, speed)
+        replay(recording, folder, port, speed, contract[0] if contract else None, site, names or ())
         return
     place = (site or sample_site()).resolve()
     made = contract_city(contract, names or ()) if contract else None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +13,19 @@ from rich.console import Console
 from contracts.errors import OnedoorError
 from contracts.site import SystemFile
 from simulators.from_contract import contract_city
+from simulators.made_secrets import secret
 from simulators.recording.declared import of_contract, of_site
+from simulators.recording.file_replay import FileReplay
 from simulators.recording.files import record_files
 from simulators.recording.proxy import RecordingProxy
 from simulators.recording.replay import Replay, ledger_in
 from simulators.recording.sifting import NOTHING, Declared, Sieve
 from simulators.recording.tape import EXCHANGES, Tape, read_tape
+from simulators.sftp_server import Account, sftp_server
 from simulators.site_folders import site_with_packages
+
+FILES = "files.json"
+"""The list of a recording of files."""
 
 
 class RecordRefused(OnedoorError):
@@ -81,7 +88,7 @@ def _files(system: SystemFile, folder: Path, out: Path, sieve: Sieve, console: C
         console.print(f"{one.folder}/{one.name}: {told}", soft_wrap=True)
     out.mkdir(parents=True, exist_ok=True)
     told_ = [{"folder": one.folder, "name": one.name, "rows": one.rows, "problem": one.problem} for one in done]
-    (out / "files.json").write_text(json.dumps(told_, indent=2) + "\n", encoding="utf-8")
+    (out / FILES).write_text(json.dumps(told_, indent=2) + "\n", encoding="utf-8")
 
 
 async def _record(to: str, tape: Tape, sieve: Sieve, port: int, console: Console) -> None:
@@ -96,10 +103,31 @@ async def _record(to: str, tape: Tape, sieve: Sieve, port: int, console: Console
     console.print(f"Ended. Recorded {counts or 'nothing'}.", soft_wrap=True)
 
 
-def replay(file: Path, folder: Path, port: int, speed: float) -> None:
-    """Answer as recorded until Ctrl-C. Raises RecordingRefused."""
+def replay(
+    file: Path, folder: Path, port: int, speed: float, contract: Path | None, site: Path | None, names: Sequence[str]
+) -> None:
+    """Answer as recorded until Ctrl-C; a recording of files needs its layout. Raises RecordingRefused, RecordRefused."""
+    console = Console(highlight=False)
+    if file.is_dir() and (file / FILES).exists():
+        system = _system(contract, site, names[0] if names else None)
+        asyncio.run(_replay_files(FileReplay(system, file, folder / "files", ledger_in(folder)), port, folder, console))
+        return
     exchanges = read_tape(file / EXCHANGES if file.is_dir() else file)
-    asyncio.run(_replay(Replay(exchanges, ledger_in(folder), speed), port, Console(highlight=False)))
+    asyncio.run(_replay(Replay(exchanges, ledger_in(folder), speed), port, console))
+
+
+async def _replay_files(department: FileReplay, port: int, folder: Path, console: Console) -> None:
+    stop = _stopped()
+    password = secret(folder / "sftp-password")
+    account = Account(username="onedoor", password=password, root=department.root)
+    with sftp_server([account], port=port) as server, department.working():
+        console.print(
+            f"Answers files at sftp://onedoor@{server.host}:{server.port} as recorded; its password is in {folder / 'sftp-password'},"
+            f" its host key {server.host_key}. End with Ctrl-C.",
+            soft_wrap=True,
+        )
+        await stop.wait()
+    console.print(f"Ended. Result files written: {department.answered}; not recorded: {len(department.strange)}.")
 
 
 async def _replay(department: Replay, port: int, console: Console) -> None:

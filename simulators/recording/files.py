@@ -72,19 +72,19 @@ def _one(
     sieve: Sieve,
 ) -> RecordedFile:
     is_back = to.name == "back"
-    name = path.name if _is_declared(table, path.name) else f"file-{place:03d}{_suffix(path)}"
+    name = path.name if _is_declared(table, path.name) else f"file-{place:03d}{_suffix(table, path)}"
     try:
-        rows = _read(system, table, path.read_bytes(), is_back=is_back)
+        rows = read_rows(system, table, path.read_bytes(), is_back=is_back)
     except (ValueError, LookupError, csv.Error):
         return RecordedFile(name=name, folder=to.name, problem="cannot be read by its layout")
     sifted = [
-        _Row(
+        Row(
             cells=[_cell(sieve, one, cell) for one, cell in zip(row.columns, row.cells, strict=True)],
             columns=row.columns,
         )
         for row in rows
     ]
-    content, count = _written(table, sifted)
+    content, count = written_rows(table, sifted)
     to.mkdir(parents=True, exist_ok=True)
     (to / name).write_bytes(content)
     if control is not None:
@@ -93,7 +93,7 @@ def _one(
 
 
 @record
-class _Column:
+class Column:
     """A column of a record. ``width``: bytes of a fixed one; ``stays``: titles and codes of operations."""
 
     name: str
@@ -102,16 +102,19 @@ class _Column:
 
 
 @record
-class _Row:
-    columns: Sequence[_Column]
+class Row:
+    """A record, or the row of titles: as many cells as columns."""
+
+    columns: Sequence[Column]
     cells: Sequence[str]
 
 
-def _cell(sieve: Sieve, column: _Column, cell: str) -> str:
+def _cell(sieve: Sieve, column: Column, cell: str) -> str:
     return cell if column.stays else sieve.text(column.name, cell)
 
 
-def _read(system: SystemFile, table: FileDropTable, content: bytes, *, is_back: bool) -> list[_Row]:
+def read_rows(system: SystemFile, table: FileDropTable, content: bytes, *, is_back: bool) -> list[Row]:
+    """Every record, behind the row of titles where there is one. Raises ValueError, LookupError, csv.Error: not as declared."""
     operations = {
         str(one.wire[Situation.FILE_DROP]["operation_code"]): one
         for one in system.operations
@@ -121,7 +124,7 @@ def _read(system: SystemFile, table: FileDropTable, content: bytes, *, is_back: 
         eol = b"\n" if table.record.get("eol") == "LF" else b"\r\n"
         return [_fixed(system, table, operations, line, is_back=is_back) for line in content.split(eol) if line]
     rows = csv_rows(table.record, content.decode(CODECS[table.encoding]))
-    found: list[_Row] = []
+    found: list[Row] = []
     titles = rows.pop(0) if table.record.get("header_row") and rows else None
     if titles is not None:
         known = {one.name for each in operations.values() for one in each.request}
@@ -129,7 +132,7 @@ def _read(system: SystemFile, table: FileDropTable, content: bytes, *, is_back: 
         known |= {table.reference.name, table.operation_column or "", system.result_field, "CLSJ", "BZXM"}
         if not set(titles) <= known:
             raise ValueError("titles that the layout does not declare")
-        found.append(_Row(columns=[_Column(name=one, stays=True) for one in titles], cells=titles))
+        found.append(Row(columns=[Column(name=one, stays=True) for one in titles], cells=titles))
     for row in rows:
         columns = (
             [_named(table, one) for one in titles]
@@ -138,35 +141,37 @@ def _read(system: SystemFile, table: FileDropTable, content: bytes, *, is_back: 
         )
         if len(columns) != len(row):
             raise ValueError("another number of columns")
-        found.append(_Row(columns=columns, cells=row))
+        if any(one.stays and cell.strip() not in operations for one, cell in zip(columns, row, strict=True)):
+            raise ValueError("an operation that the layout does not declare")
+        found.append(Row(columns=columns, cells=row))
     return found
 
 
-def _named(table: FileDropTable, name: str) -> _Column:
-    return _Column(name=name, stays=name == table.operation_column)
+def _named(table: FileDropTable, name: str) -> Column:
+    return Column(name=name, stays=name == table.operation_column)
 
 
 def _columns(
     system: SystemFile, table: FileDropTable, operations: Mapping[str, Operation], row: Sequence[str], *, is_back: bool
-) -> list[_Column]:
+) -> list[Column]:
     """Of a record without titles: what comes before its fields, and the fields of its operation."""
     lead = _lead(system, table, is_back=is_back)
     place = next((at for at, one in enumerate(lead) if one.stays), None)
     code = row[place] if place is not None else next(iter(operations))
     fields = operations[code].reply if is_back else operations[code].request
-    return [*lead, *(_Column(name=one.name) for one in fields)]
+    return [*lead, *(Column(name=one.name) for one in fields)]
 
 
-def _lead(system: SystemFile, table: FileDropTable, *, is_back: bool) -> list[_Column]:
+def _lead(system: SystemFile, table: FileDropTable, *, is_back: bool) -> list[Column]:
     told = table.record.get("operation_code")
-    code = _Column(name="operation", stays=True, width=number(told["width"]) if isinstance(told, dict) else None)
+    code = Column(name="operation", stays=True, width=number(told["width"]) if isinstance(told, dict) else None)
     has_code = isinstance(told, dict) if table.format == "fixed" else table.operation_column is not None
     roles = {
-        "reference": _Column(name=table.reference.name, width=table.reference.width),
+        "reference": Column(name=table.reference.name, width=table.reference.width),
         "operation": code,
-        "code": _Column(name=system.result_field, width=table.back.code_width),
-        "happened_at": _Column(name="CLSJ", width=14),
-        "wanted": _Column(name="BZXM", width=table.back.wanted_width),
+        "code": Column(name=system.result_field, width=table.back.code_width),
+        "happened_at": Column(name="CLSJ", width=14),
+        "wanted": Column(name="BZXM", width=table.back.wanted_width),
     }
     order = [one for one in table.back.record if one != "fields"] if is_back else ["reference", "operation"]
     return [roles[one] for one in order if one != "operation" or has_code]
@@ -174,7 +179,7 @@ def _lead(system: SystemFile, table: FileDropTable, *, is_back: bool) -> list[_C
 
 def _fixed(
     system: SystemFile, table: FileDropTable, operations: Mapping[str, Operation], line: bytes, *, is_back: bool
-) -> _Row:
+) -> Row:
     lead = _lead(system, table, is_back=is_back)
     codec, at, cells = CODECS[table.encoding], 0, list[str]()
     code = next(iter(operations))
@@ -184,16 +189,16 @@ def _fixed(
         at += column.width or 0
         code = cell.rstrip() if column.stays else code
     fields = operations[code].reply if is_back else operations[code].request
-    columns = [*lead, *(_Column(name=one.name, width=one.width_bytes) for one in fields)]
+    columns = [*lead, *(Column(name=one.name, width=one.width_bytes) for one in fields)]
     for one in fields:
         cells.append(line[at : at + (one.width_bytes or 0)].decode(codec))
         at += one.width_bytes or 0
     if at != len(line):
         raise ValueError("the length of a line")
-    return _Row(columns=columns, cells=cells)
+    return Row(columns=columns, cells=cells)
 
 
-def _written(table: FileDropTable, rows: Sequence[_Row]) -> tuple[bytes, int]:
+def written_rows(table: FileDropTable, rows: Sequence[Row]) -> tuple[bytes, int]:
     """The bytes, and how many records they hold."""
     codec = CODECS[table.encoding]
     if table.format == "fixed":
@@ -225,5 +230,5 @@ def _is_declared(table: FileDropTable, name: str) -> bool:
     return False
 
 
-def _suffix(path: Path) -> str:
-    return path.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix) else ""
+def _suffix(table: FileDropTable, path: Path) -> str:
+    return path.suffix if path.suffix in {Path(table.out.pattern).suffix, Path(table.back.pattern).suffix} else ""

@@ -31,6 +31,10 @@ _MAY_STAY: Final = {
     "accept": re.compile(r"[a-z*/+;,. =0-9-]{1,200}"),
 }
 _TYPE: Final = re.compile(r"([a-z]+/[a-z0-9.+-]+)(?:.*?charset=\"?([A-Za-z0-9_-]{1,20}))?", re.IGNORECASE)
+_VALUE: Final = re.compile(
+    r"\d{3}|[^\x00-\x7f]|\*|(?:\d\D+){2}\d|^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
+)
+"""Three digits on end or in three places, other than ASCII signs, a UUID: no word of a path."""
 _LONG_DIGITS: Final = re.compile(r"\d{7}")
 MOST_BYTES: Final = 64 * 1024 * 1024
 
@@ -179,7 +183,5 @@ def _segment(segment: str, sieve: Sieve) -> str:
 
 def named(method: str, path: str, soap: str) -> str:
     """What a replay matches by: segments with digits in them are values."""
-    plain = "/".join(
-        "*" if re.search(r"\d{3}|[^\x00-\x7f]|\*", one) else one for one in path.partition("?")[0].split("/")
-    )
+    plain = "/".join("*" if _VALUE.search(one) else one for one in path.partition("?")[0].split("/"))
     return f"{method} {plain}" + (f" {soap}" if soap else "")

@@ -4,13 +4,9 @@ import asyncio
 import base64
 import gzip
 import json
-import random
 import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,108 +17,18 @@ import zeep
 from aiohttp import web
 from stdnum import luhn
 from stdnum.cn import ric
-from typer.testing import CliRunner
 
 from contracts.site import load_site
 from plugins.toml_departments import sample_site
-from simulators.cli import app
-from simulators.from_contract import contract_city
-from simulators.oracle.canaries import forms
 from simulators.recording.declared import of_contract, of_site
-from simulators.recording.files import record_files
-from simulators.recording.proxy import RecordingProxy
+from simulators.recording.proxy import named
 from simulators.recording.replay import Replay
-from simulators.recording.sifting import NOTHING, Declared, Sieve
+from simulators.recording.sifting import Sieve
 from simulators.recording.tape import RecordingRefused, Tape, read_tape
 from tests.integration.test_simulate_contract_files import department
+from tests.recorder import PEOPLE, SECRETS, echo, found_in, recorder, running, written
 
 FILES = Path(__file__).parents[1] / "contract_files"
-RUN = CliRunner()
-ONEDOOR = Path(sys.executable).with_name("onedoor")
-SECRETS = ("canary-bearer-8c1f", "canary-cookie-77a0", "canary-sign-9e21", "canary-password-5d3b")
-
-
-def person(number: int) -> dict[str, str]:
-    """Somebody who does not exist, and whom no made-up value can resemble by chance."""
-    dice = random.Random(number)
-    body = f"9909{number % 100:02d}{date(1940, 1, 1) + timedelta(days=number * 97):%Y%m%d}{number % 900 + 10:03d}"
-    card = f"6212{number:014d}"
-    return {
-        "name": f"金丝雀{'甲乙丙丁戊己庚辛壬癸'[number % 10]}{chr(0x4E00 + 40 * number)}",
-        "latin": f"Canary{number:03d} Birdsong{number * 7:04d}",
-        "id_no": body + ric.calc_check_digit(f"{body}0"),
-        "old_id": f"9909{number % 100:02d}{dice.randint(400101, 991231)}{number:03d}"[:15],
-        "mobile": f"1770{number:07d}",
-        "landline": f"021-6{number:07d}",
-        "address": f"黄鹂县翠羽镇鸣禽路{number}弄{number * 3}号{number % 40 + 101}室",
-        "card": card + luhn.calc_check_digit(card),
-        "email": f"canary.{number}@birds.example",
-        "passport": f"EC{number:07d}",
-        "note": f"申请人金丝雀{number}号家住鸣禽路{number}弄,丈夫失业,患病卧床,请从速办理。",
-    }
-
-
-PEOPLE = [person(number) for number in range(200)]
-
-
-def written(folder: Path) -> bytes:
-    return b"\n".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
-
-
-def found_in(folder: Path, people: Sequence[Mapping[str, str]] = PEOPLE) -> list[str]:
-    """Which values stand anywhere in what was written, raw, as GBK, in base64, URL, hex or JSON form, inside of gzip as well."""
-    content = written(folder)
-    for packed in re.finditer(rb"\x1f\x8b\x08", content):
-        content += gzip.decompress(content[packed.start() :])
-    content += b"".join(base64.b64decode(text + b"==") for text in re.findall(rb"[A-Za-z0-9+/]{24,}", content))
-    values = [*SECRETS, *(value for one in people for value in one.values())]
-    # The day of birth inside a number is somebody's too.
-    values += [one["id_no"][6:14] + one["id_no"][14:17] for one in people]
-    return sorted(
-        value for value in set(values) if any(len(form) >= 6 and form in content for form in set(forms(value).values()))
-    )
-
-
-async def echo(request: web.Request) -> web.Response:
-    """A department that says everything back, in the way that is asked of it."""
-    body = await request.read()
-    match request.query.get("as", ""):
-        case "html":
-            return web.Response(text=f"<html><p>{body.decode()}<br></html>", status=502, content_type="text/html")
-        case "plain":
-            return web.Response(body=body, content_type="text/plain", charset="utf-8")
-        case "binary":
-            return web.Response(body=b"\x00\x01" + body, content_type="application/octet-stream")
-        case "gzip":
-            headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-            return web.Response(body=gzip.compress(body), headers=headers)
-        case "gbk":
-            return web.Response(body=body, headers={"Content-Type": "text/xml; charset=GBK"})
-        case "hang":
-            await asyncio.sleep(60)
-    answer = web.Response(body=body, content_type=request.content_type or "application/json")
-    answer.headers["X-Person"] = SECRETS[2]
-    answer.set_cookie("session", SECRETS[1])
-    return answer
-
-
-@asynccontextmanager
-async def running(handler: Callable[[web.Request], Any]) -> AsyncIterator[str]:
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
-
-
-@asynccontextmanager
-async def recorder(to: str, out: Path, declared: Declared = NOTHING, **more: Any) -> AsyncIterator[RecordingProxy]:
-    tape = Tape(out / "exchanges.jsonl", "http")
-    async with RecordingProxy(to, tape, Sieve(declared), **more).serving() as proxy:
-        yield proxy
-    tape.close()
 
 
 def envelope(one: Mapping[str, str], encoding: str) -> bytes:
@@ -351,106 +257,21 @@ async def test_what_fails_is_recorded_as_failed_and_fails_again(tmp_path: Path) 
                 await http.get(f"{replay.url}/x")
 
 
-@pytest.mark.parametrize("fixed", [True, False])
-def test_a_folder_of_exchanged_files_comes_out_as_the_same_files_about_nobody(tmp_path: Path, fixed: bool) -> None:
-    layout = tmp_path / "heating.csv"
-    rows = [line.split(",") for line in (FILES / "heating.csv").read_text().splitlines()]
-    layout.write_text(
-        "".join(",".join(row if fixed or row[0] == "record" else [*row[:4], "", *row[5:]]) + "\n" for row in rows)
-    )
-    people = PEOPLE[:20]
-    widths = (36, 4, 40, 18, 8)
-    records = [(str(uuid4()), "GR01", one["name"], one["id_no"], "8850") for one in people]
-    if fixed:
-        content = b"".join(
-            b"".join(cell.encode("gb18030").ljust(width) for cell, width in zip(row, widths, strict=True)) + b"\r\n"
-            for row in records
-        )
-    else:
-        content = "".join(f"{','.join(row)}\r\n" for row in [("LSH", "YWDM", "XM", "SFZH", "MJ"), *records]).encode(
-            "gbk"
-        )
-    (tmp_path / "real" / "out").mkdir(parents=True)
-    (tmp_path / "real" / "out" / "HE_20260302_01.txt").write_bytes(content)
-    (tmp_path / "real" / "out" / f"{people[0]['name']}.txt").write_bytes(content)
-    (tmp_path / "real" / "out" / "HE_20260302_03.txt").write_bytes(people[0]["note"].encode())
-    arguments = ["record", "--files", tmp_path / "real", "--from", layout, "--out", tmp_path / "made"]
-    done = RUN.invoke(app, list(map(str, arguments)))
-    assert done.exit_code == 0, (done.output, done.exception)
-    assert found_in(tmp_path / "made", people) == []
-    made = (tmp_path / "made" / "out" / "HE_20260302_01.txt").read_bytes()
-    assert made.count(b"\r\n") == content.count(b"\r\n")
-    if fixed:
-        assert {len(line) for line in made.splitlines()} == {sum(widths)}
-    assert all(row[0].encode() in made for row in records)
-    assert "rows=20" in (tmp_path / "made" / "out" / "HE_20260302_01.ok").read_text()
-    assert sorted(file.name for file in (tmp_path / "made" / "out").iterdir() if file.suffix == ".txt") == [
-        "HE_20260302_01.txt",
-        "file-003.txt",
-    ]
-    assert "cannot be read by its layout" in done.output
-    # What was recorded is read by the department as the real one was.
-    city = contract_city([layout])
-    (system,) = city.site.departments[0].systems
-    again = record_files(system, tmp_path / "made", tmp_path / "again", Sieve(of_contract(layout)))
-    assert [one.rows for one in again] == [20, 20]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["record", "--out", "x"], "--to ADDRESS for calls, or --files FOLDER"),
-        (["record", "--out", "x", "--files", "."], "read by their layout"),
-        (["record", "--out", "made", "--files", ".", "--from", "layout.csv"], "name another folder"),
-        (["record", "--out", "new", "--files", "none", "--from", "layout.csv"], "is no folder"),
-        (["--replay", "none.jsonl"], "cannot be read as a recording"),
-        (["--replay", "layout.csv"], "cannot be read as a recording"),
-        (["--replay", "other.jsonl"], "is no recording of HTTP"),
-        (["--replay", "empty.jsonl"], "nothing was recorded"),
-        (["--replay", "broken.jsonl"], "line 2 is no exchange"),
-    ],
-)
-def test_what_cannot_be_recorded_or_replayed_is_refused_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "made").mkdir()
-    (tmp_path / "layout.csv").write_bytes((FILES / "heating.csv").read_bytes())
-    (tmp_path / "other.jsonl").write_text('{"a": 1}\n')
-    head = '{"onedoor_recording": 1, "kind": "http"}\n'
-    (tmp_path / "empty.jsonl").write_text(head)
-    (tmp_path / "broken.jsonl").write_text(head + "{}\n")
-    found = RUN.invoke(app, arguments)
-    assert said in str(found.exception)
-
-
 def test_a_recording_is_never_added_to_another(tmp_path: Path) -> None:
     Tape(tmp_path / "exchanges.jsonl", "http").close()
     with pytest.raises(RecordingRefused, match="is there already"):
         Tape(tmp_path / "exchanges.jsonl", "http")
 
 
-async def test_the_commands_record_and_replay(tmp_path: Path) -> None:
-    async def begun(*arguments: str | Path) -> tuple[asyncio.subprocess.Process, str]:
-        process = await asyncio.create_subprocess_exec(
-            ONEDOOR, "simulate", *map(str, arguments), stdout=subprocess.PIPE, env={"PYTHONUNBUFFERED": "1"}
-        )
-        assert process.stdout is not None
-        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
-        found = re.search(r"http://127\.0\.0\.1:\d+", line)
-        assert found is not None, line
-        return process, found[0]
-
-    async with running(echo) as url, aiohttp.ClientSession() as http:
-        process, at = await begun("record", "--to", url, "--out", tmp_path / "out")
-        async with http.post(f"{at}/x", json={"name": PEOPLE[0]["name"]}) as answer:
-            assert (await answer.json())["name"] == PEOPLE[0]["name"]
-        process.send_signal(2)
-        assert await process.wait() == 0
-        assert found_in(tmp_path / "out", PEOPLE[:1]) == []
-        process, at = await begun("--replay", tmp_path / "out", "--folder", tmp_path / "data")
-        async with http.post(f"{at}/x", json={"name": "样例"}) as answer:
-            assert answer.status == 200
-        process.send_signal(2)
-        assert await process.wait() == 0
-    assert '"arrival"' in (tmp_path / "data" / "replay.jsonl").read_text()
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/v3/pickups", "POST /api/v3/pickups"),
+        ("/pickups/aabbccdd-1e2f-4a5b-8c6d-ee7f8a9bcd0e", "POST /pickups/*"),
+        ("/people/张三/17?x=1", "POST /people/*/17"),
+        ("/notifications/oauth2.0/token", "POST /notifications/oauth2.0/token"),
+    ],
+)
+def test_an_operation_is_method_and_path_without_values(path: str, said: str) -> None:
+    assert named("POST", path, "") == said
+    assert named("POST", path, "Ask") == f"{said} Ask"

@@ -24,6 +24,7 @@ import paramiko
 import pytest
 import yaml
 import zeep
+import zeep.exceptions
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
@@ -32,7 +33,7 @@ from contracts.catalogue import ResultKind
 from contracts.situation import Situation
 from hub.cli import plugins as plugins_command
 from plugins.scaffold.command import app as new_plugin
-from plugins.toml_departments import register_departments
+from plugins.toml_departments import register_departments, sample_site
 from simulators.faults import Fault
 from simulators.from_contract import contract_city
 from simulators.how_to_reach import how_to_reach
@@ -335,3 +336,53 @@ def test_a_plugin_that_is_not_installed_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotInstalled, match="plugin sewage: install it"):
         packaged_folders(["sewage"])
     assert packaged_folders(["toml"]) == {}
+
+
+def every_operation(url: str) -> list[str]:
+    """Call all that a WSDL has, with something of the right type in every element; those that failed."""
+    client: Any = zeep.Client(url)  # type: ignore[no-untyped-call] # zeep is typed in parts
+    failed: list[str] = []
+    for found in client.wsdl.services.values():
+        port = next(iter(found.ports.values()))
+        bound = client.bind(found.name, port.name)
+        for name, operation in port.binding.all().items():
+            parts = dict(operation.input.body.type.elements)
+            try:
+                getattr(bound, name)(**{one: filled(element) for one, element in parts.items()})
+            except (zeep.exceptions.Error, ValueError, TypeError) as error:
+                failed.append(f"{name}: {error}")
+    return failed
+
+
+def filled(element: Any) -> Any:
+    parts = dict(getattr(element.type, "elements", ()))
+    kind = getattr(getattr(element.type, "_default_qname", None), "localname", "string")
+    plain = {"int": 1, "integer": 1, "long": 1, "decimal": 1, "boolean": True, "date": "2026-01-05"}.get(kind, "样例")
+    value = {one: filled(part) for one, part in parts.items()} if parts else plain
+    return [value] if element.accepts_multiple else value
+
+
+@pytest.mark.parametrize("wsdl", sorted(sample_site().glob("*/wsdl/*.wsdl")), ids=lambda one: one.stem)
+async def test_whatever_a_wsdl_declares_is_answered_as_it_declares(tmp_path: Path, wsdl: Path) -> None:
+    """Those too whose one text hides what they say, in every version and style that the city has."""
+    async with department(tmp_path, str(wsdl)) as city:
+        ((key, place),) = city.open.items()
+        (system,) = (one for of in city.site.departments for one in of.systems)
+        path = (system.channels[0].soap or {}).get("base_path", "")
+        assert await asyncio.to_thread(every_operation, f"{place['api']['url']}{path}?wsdl") == []
+    assert any(kind == "effect" for kind, _ in ledger(city, key))
+
+
+async def test_an_openapi_2_file_in_json_without_a_delivery_id_is_served_as_well(tmp_path: Path) -> None:
+    answer = {"type": "object", "required": ["ok"], "properties": {"ok": {"type": "boolean"}}}
+    body = {"in": "body", "schema": {"type": "object", "required": ["xm"], "properties": {"xm": {"type": "string"}}}}
+    operation = {"parameters": [body], "responses": {"200": {"schema": answer}}}
+    document = {"swagger": "2.0", "basePath": "/old", "paths": {"/apply": {"post": operation}}}
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    async with department(tmp_path / "city", str(tmp_path / "old.json")) as city, aiohttp.ClientSession() as http:
+        url = city.open["OL-old"]["api"]["url"]
+        for _ in range(2):
+            async with http.post(f"{url}/old/apply", json={"xm": "样例"}) as said:
+                assert (said.status, list(await said.json())) == (200, ["ok"])
+        assert any("every message is a new one" in line for line in how_to_reach(city, "OL-old"))
+    assert [kind for kind, _ in ledger(city, "OL-old")].count("effect") == 2
