@@ -3,14 +3,16 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
 
+from contracts.catalogue import Operation
 from contracts.records import record
-from simulators.dial import Met
-from simulators.faults import Fault
+from simulators.dial import NOTHING, FaultDial, Met
+from simulators.faults import Fault, place_of
 
 LOGIN_PAGE: Final = """<!DOCTYPE html>
 <html lang="zh"><head><meta charset="utf-8"><title>统一身份认证</title></head>
@@ -77,8 +79,7 @@ def turned_away(turned: Turned, met: Met, body: bytes, content_type: str) -> web
     return web.Response(status=turned.status, text=turned.note, headers=headers)
 
 
-async def spoilt(request: web.BaseRequest, answer: web.Response, met: Met, slow_seconds: float) -> web.StreamResponse:
-    """The answer as it leaves."""
+async def _spoilt(request: web.BaseRequest, answer: web.Response, met: Met, slow_seconds: float) -> web.StreamResponse:
     body = bytes(answer.body) if isinstance(answer.body, bytes | bytearray) else b""
     kind = answer.headers.get("Content-Type", "application/octet-stream")
     if met.fault is Fault.SLOW_LORIS:
@@ -182,3 +183,66 @@ class Crossing:
         """To be set when this one has gone: another one waits for that. None: nobody waits."""
         event, self._held_back = self._held_back, None
         return event
+
+
+class Conduct:
+    """How a department with an API conducts itself towards each message, as its dial says; no dial: well. For one event loop."""
+
+    def __init__(self, dial: FaultDial | None, slow_seconds: float) -> None:
+        """``slow_seconds``: what takes its time takes so long where a rule does not say."""
+        self._dial = dial
+        self._slow_seconds = slow_seconds
+        self._crossing = Crossing()
+
+    def meet(self, operation: Operation, *, calls_back: bool = False) -> Met:
+        """What the next message of the operation meets."""
+        if self._dial is None:
+            return NOTHING
+        return self._dial.meet(place_of(operation, calls_back=calls_back), (operation.key,))
+
+    def late_seconds(self, met: Met) -> float:
+        """By how much a later answer comes late."""
+        return self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
+
+    async def wait(self, operation: Operation, met: Met) -> None:
+        """As long as the operation takes, before anything is done."""
+        seconds = self._dial.latency((operation.key,)) if self._dial is not None else 0.0
+        if met.fault is Fault.DELAY:
+            seconds += self._seconds(met)
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    async def exchanged(self, body: bytes, operation: Operation, met: Met) -> tuple[bytes, Met]:
+        """The answer that leaves on this connection, and what remains to go wrong with it."""
+        if met.fault is not Fault.SWAPPED_REPLIES:
+            return body, met
+        other = await self._crossing.exchanged(body, self._seconds(met))
+        if other is not None:
+            return other, met
+        self._take_back(operation)
+        return body, NOTHING
+
+    @asynccontextmanager
+    async def in_turn(self, operation: Operation, met: Met) -> AsyncIterator[None]:
+        """A later answer is made inside; one that changes places waits for another to go first."""
+        gone: asyncio.Event | None = None
+        if met.fault is Fault.SWAPPED_REPLIES:
+            gone = self._crossing.overtake()
+            if gone is None and not await self._crossing.overtaken(self._seconds(met)):
+                self._take_back(operation)
+        try:
+            yield
+        finally:
+            if gone is not None:
+                gone.set()
+
+    async def spoilt(self, request: web.BaseRequest, answer: web.Response, met: Met) -> web.StreamResponse:
+        """The answer as it leaves."""
+        return await _spoilt(request, answer, met, self._slow_seconds)
+
+    def _seconds(self, met: Met) -> float:
+        return self._slow_seconds if met.seconds is None else met.seconds
+
+    def _take_back(self, operation: Operation) -> None:
+        if self._dial is not None:
+            self._dial.take_back(Fault.SWAPPED_REPLIES, operation.key)

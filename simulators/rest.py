@@ -26,9 +26,9 @@ from simulators.callbacks import Caller
 from simulators.contract_answers import ContractAnswers
 from simulators.dial import NOTHING, FaultDial, Met
 from simulators.doorkeeper import Doorkeeper
-from simulators.faults import Fault, place_of
+from simulators.faults import Fault
 from simulators.http_door import HttpDoor
-from simulators.http_faults import UNSAID, Crossing, cut, note_of, reset, spoilt, turned_away, turning
+from simulators.http_faults import UNSAID, Conduct, cut, note_of, reset, turned_away, turning
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES
 from simulators.rest_desk import Desk, Habits, Held, is_settled
@@ -58,11 +58,10 @@ class RestDepartment:
         self._system = system
         self._table = table
         self._habits = habits
-        self._dial = dial
+        self._conduct = Conduct(dial, habits.slow_seconds)
         self._desk = Desk(system, table.reference.echo, habits, ledger)
         # A gateway of its own may add to the message what no table says, such as a seal.
         self._takes_more = any(channel.rest is not None and channel.gateway for channel in system.channels)
-        self._crossing = Crossing()
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._messages = _routes(system, table)
@@ -89,7 +88,7 @@ class RestDepartment:
         met = NOTHING
         if found is not None:
             self.calls += 1
-            met = self._meet(found[0])
+            met = self._conduct.meet(found[0], calls_back=self.caller is not None)
             if met.fault is Fault.REFUSE:
                 return cut(request)
             if met.fault is Fault.RESET:
@@ -119,11 +118,6 @@ class RestDepartment:
             return await self._listed(request.query.get(self._table.poll.cursor, "0"), request.query["limit"])
         return _json({"error": "no such path"}, 404)
 
-    def _meet(self, operation: Operation) -> Met:
-        if self._dial is None:
-            return NOTHING
-        return self._dial.meet(place_of(operation, calls_back=self.caller is not None), (operation.key,))
-
     async def _receive(
         self, request: web.BaseRequest, operation: Operation, wire: RestWire, body: bytes, met: Met
     ) -> web.StreamResponse:
@@ -135,11 +129,11 @@ class RestDepartment:
         if turned := turning(met):
             await self._desk.arrived(operation, delivery_id, digest, turned.note)
             return turned_away(turned, met, orjson.dumps({"error": turned.note}), "application/json")
-        await self._wait(operation, met)
+        await self._conduct.wait(operation, met)
         if mistake := _mistake(operation, wire, message, self._table, takes_more=self._takes_more):
             await self._desk.arrived(operation, delivery_id, digest, mistake)
             return _json(self._rejection(operation, delivery_id), 422)
-        late = self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
+        late = self._conduct.late_seconds(met)
         held = await self._desk.act(operation, wire.reply, delivery_id, digest, late_seconds=late)
         if held.digest != digest:
             return _json(self._rejection(operation, delivery_id), 409)
@@ -147,35 +141,15 @@ class RestDepartment:
             return await self._accept(request, held, met)
         return await self._settle(request, held, met)
 
-    async def _wait(self, operation: Operation, met: Met) -> None:
-        seconds = self._dial.latency((operation.key,)) if self._dial is not None else 0.0
-        if met.fault is Fault.DELAY:
-            seconds += self._seconds(met)
-        if seconds:
-            await asyncio.sleep(seconds)
-
-    def _seconds(self, met: Met) -> float:
-        return self._habits.slow_seconds if met.seconds is None else met.seconds
-
     async def _settle(self, request: web.BaseRequest, held: Held, met: Met) -> web.StreamResponse:
         if met.fault is Fault.ERROR_AFTER_EFFECT_500:
             return _json({"error": "something failed"}, 500)
-        body = held.answer
-        if met.fault is Fault.SWAPPED_REPLIES:
-            body, met = await self._swapped(held, met)
+        body, met = await self._conduct.exchanged(held.answer, held.operation, met)
         if met.fault not in UNSAID:
             await self._desk.replied(held, note_of(met))
         contract = self._habits.contract
         status = contract.statuses.get(held.operation.key, 200) if contract else 200
-        return await spoilt(request, _answer(body, status), met, self._habits.slow_seconds)
-
-    async def _swapped(self, held: Held, met: Met) -> tuple[bytes, Met]:
-        other = await self._crossing.exchanged(held.answer, self._seconds(met))
-        if other is not None:
-            return other, met
-        if self._dial is not None:
-            self._dial.take_back(Fault.SWAPPED_REPLIES, held.operation.key)
-        return held.answer, NOTHING
+        return await self._conduct.spoilt(request, _answer(body, status), met)
 
     def _reference(self, request: web.BaseRequest, message: Mapping[str, JsonValue] | None) -> str:
         reference = self._table.reference
@@ -201,22 +175,17 @@ class RestDepartment:
                 return answer
         if met.fault is Fault.ERROR_AFTER_EFFECT_500:
             return _json({"error": "something failed"}, 500)
-        return await spoilt(request, answer, met, self._habits.slow_seconds)
+        return await self._conduct.spoilt(request, answer, met)
 
     async def _call_back(self, caller: Caller, held: Held, met: Met) -> None:
-        late = self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
+        late = self._conduct.late_seconds(met)
         await asyncio.sleep(self._habits.later(late) - asyncio.get_running_loop().time())
-        gone: asyncio.Event | None = None
-        if met.fault is Fault.SWAPPED_REPLIES:
-            gone = self._crossing.overtake()
-            if gone is None and not await self._crossing.overtaken(self._seconds(met)) and self._dial is not None:
-                self._dial.take_back(Fault.SWAPPED_REPLIES, held.operation.key)
-        if not held.replied and (self._session is not None or caller.post is not None):
+        async with self._conduct.in_turn(held.operation, met):
+            if held.replied or (self._session is None and caller.post is None):
+                return
             await self._desk.replied(held)
             for _ in range(2 if met.fault is Fault.DUPLICATE_REPLY else 1):
                 await caller.call(self._session, held.answer)
-        if gone is not None:
-            gone.set()
 
     async def _enquired(self, delivery_id: str) -> web.StreamResponse:
         held = self._desk.held(delivery_id)

@@ -31,10 +31,10 @@ from contracts.errors import OutcomeUnknownError, PermanentError
 from contracts.site import SystemFile
 from contracts.situation import Situation
 from simulators.contract_answers import ContractAnswers
-from simulators.dial import NOTHING, FaultDial, Met
-from simulators.faults import Fault, place_of
+from simulators.dial import FaultDial, Met
+from simulators.faults import Fault
 from simulators.http_door import HttpDoor
-from simulators.http_faults import UNSAID, Crossing, cut, note_of, reset, spoilt, turned_away, turning
+from simulators.http_faults import UNSAID, Conduct, cut, note_of, reset, turned_away, turning
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES
 from simulators.rest_desk import Desk, Habits, Held, is_settled
@@ -68,10 +68,9 @@ class SoapDepartment:
         self._bundle = bundle
         self._wsdl = bundle.load(str(bundle.path))
         self._habits = habits
-        self._dial = dial
+        self._conduct = Conduct(dial, habits.slow_seconds)
         self._door = SoapDoor(table, secret)
         self._desk = Desk(system, table.echo, habits, ledger)
-        self._crossing = Crossing()
         self._messages: dict[str, tuple[Operation, SoapWire]] = {}
         for operation in system.operations:
             if Situation.API in operation.wire:
@@ -169,7 +168,7 @@ class SoapDepartment:
     ) -> web.StreamResponse:
         operation, wire = self._messages[name]
         self.calls += 1
-        met = self._dial.meet(place_of(operation, calls_back=False), (operation.key,)) if self._dial else NOTHING
+        met = self._conduct.meet(operation)
         if met.fault is Fault.REFUSE:
             return cut(request)
         if met.fault is Fault.RESET:
@@ -179,25 +178,15 @@ class SoapDepartment:
             await self._desk.arrived(operation, delivery_id, call.digest, turned.note)
             content, _ = write_fault(self._table, call.message_id, "Server", turned.note)
             return turned_away(turned, met, content, self._content_type)
-        await self._wait(operation, met)
+        await self._conduct.wait(operation, met)
         if mistake := self._mistake(operation, wire, fields):
             await self._desk.arrived(operation, delivery_id, call.digest, mistake)
             return self._answer(call, name, self._rejection(operation, delivery_id))
-        late = self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
+        late = self._conduct.late_seconds(met)
         held = await self._desk.act(operation, wire.reply, delivery_id, call.digest, late_seconds=late)
         if held.digest != call.digest:
             return self._answer(call, name, self._rejection(operation, delivery_id))
         return await self._settle(request, call, name, held, met)
-
-    async def _wait(self, operation: Operation, met: Met) -> None:
-        seconds = self._dial.latency((operation.key,)) if self._dial is not None else 0.0
-        if met.fault is Fault.DELAY:
-            seconds += self._seconds(met)
-        if seconds:
-            await asyncio.sleep(seconds)
-
-    def _seconds(self, met: Met) -> float:
-        return self._habits.slow_seconds if met.seconds is None else met.seconds
 
     async def _settle(
         self, request: web.BaseRequest, call: Call, name: str, held: Held, met: Met
@@ -207,18 +196,11 @@ class SoapDepartment:
         later = held.operation.answers is Answers.LATER
         answer = self._accepted(call, name, held.delivery_id) if later else self._answer(call, name, self._said(held))
         if met.fault is Fault.SWAPPED_REPLIES:
-            answer, met = await self._swapped(answer, held, met)
+            body, met = await self._conduct.exchanged(cast(bytes, answer.body), held.operation, met)
+            answer = self._response(body, 200)
         if not later and met.fault not in UNSAID:
             await self._desk.replied(held, note_of(met))
-        return await spoilt(request, answer, met, self._habits.slow_seconds)
-
-    async def _swapped(self, answer: web.Response, held: Held, met: Met) -> tuple[web.Response, Met]:
-        other = await self._crossing.exchanged(bytes(cast(bytes, answer.body)), self._seconds(met))
-        if other is not None:
-            return self._response(other, 200), met
-        if self._dial is not None:
-            self._dial.take_back(Fault.SWAPPED_REPLIES, held.operation.key)
-        return answer, NOTHING
+        return await self._conduct.spoilt(request, answer, met)
 
     def _reference(self, call: Call, fields: Mapping[str, JsonValue]) -> str:
         if self._table.reference.place == "connection":
