@@ -1,5 +1,6 @@
 """The pages of the control server: server-rendered, in Chinese first; they work without scripts."""
 
+import asyncio
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -316,7 +317,8 @@ async def ledger_page(request: web.Request) -> web.Response:
     found = [_running(board, key)] if key else list(board.departments.values())
     after = request.query.get("after", "0")
     filters = {name: value for name, value in wanted.items() if value and name != "system"}
-    page = views.ledger_page(found, wanted=filters, after=int(after) if after.isdecimal() else 0, limit=100)
+    first = int(after) if after.isdecimal() else 0
+    page = await asyncio.to_thread(views.ledger_page, found, wanted=filters, after=first, limit=100)
     following = f"/ledger?{urlencode({**wanted, 'after': page['next']})}" if page["next"] is not None else ""
     return shown(
         request,
