@@ -59,7 +59,6 @@ class Writer:
         self._failed: str | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="onedoor-writer")
         self._pump: asyncio.Task[None] | None = None
-        self._begun = False  # together with the commit before
 
     async def run(self, unit: Unit[T]) -> T:
         """The unit's result, after the commit. Raises what the unit raised, or StoreUnavailable."""
@@ -101,16 +100,14 @@ class Writer:
         while self._jobs:
             group: list[_Job[Any]] = []
             try:
-                if not self._begun:
-                    await self._in_thread(self._connection.run, "BEGIN IMMEDIATE")
-                self._begun = False
+                await self._in_thread(self._connection.run, "BEGIN IMMEDIATE")
                 try:
                     self._run_group(group)
                 except _HalfWayError:
                     await self._in_thread(self._start_over)
                     self._run_again(group)
                 crash_point("writer.before_commit")
-                await self._in_thread(self._commit)
+                await self._in_thread(self._connection.run, "COMMIT")
                 crash_point("writer.after_commit")
             except BaseException as error:  # noqa: BLE001 - whatever happened, no future of this group may hang
                 self._fail(group, error)
@@ -120,14 +117,6 @@ class Writer:
         if self._failed:
             raise StoreUnavailable(self._failed)
         await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
-
-    def _commit(self) -> None:
-        """In the thread: commit, and begin for those who wait already, which spares them a way there and back."""
-        self._connection.run("COMMIT")
-        if self._jobs:
-            with contextlib.suppress(sqlite3.Error):  # the next group begins by itself then, and hears why it cannot
-                self._connection.run("BEGIN IMMEDIATE")
-                self._begun = True
 
     def _start_over(self) -> None:
         self._connection.run("ROLLBACK")
@@ -172,7 +161,6 @@ class Writer:
             self._connection.run("RELEASE unit")
 
     def _fail(self, group: list[_Job[Any]], error: BaseException) -> None:
-        self._begun = False
         if not group:  # no transaction began: everybody in the row hears why, none waits for the next try to fail
             group.extend(self._jobs)
             self._jobs.clear()
