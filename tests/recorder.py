@@ -55,7 +55,9 @@ def found_in(folder: Path, people: Sequence[Mapping[str, str]] = PEOPLE) -> list
     content = written(folder)
     for packed in re.finditer(rb"\x1f\x8b\x08", content):
         content += gzip.decompress(content[packed.start() :])
-    content += b"".join(base64.b64decode(text + b"==") for text in re.findall(rb"[A-Za-z0-9+/]{24,}", content))
+    content += b"".join(
+        base64.b64decode(text[: len(text) // 4 * 4]) for text in re.findall(rb"[A-Za-z0-9+/]{24,}", content)
+    )
     values = [*SECRETS, *(value for one in people for value in one.values())]
     # The day of birth inside a number is somebody's too.
     values += [one["id_no"][6:14] + one["id_no"][14:17] for one in people]

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +41,9 @@ def record(
     ] = None,
     site: Annotated[Path | None, typer.Option(help="Site folder that declares the fields.")] = None,
     system: Annotated[str | None, typer.Option(help="The system of the site whose traffic it is.")] = None,
+    secrets: Annotated[
+        Path | None, typer.Option(help="Folder of secrets, a file each: the passwords of archives.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Where the hub finds the proxy, on loopback; 0: a free port.")] = 0,
 ) -> None:
     """Record real traffic with every personal value replaced by a made-up one, before anything is written.
@@ -52,7 +55,7 @@ def record(
     sieve = Sieve(_declared(contract, site, system))
     console = Console(highlight=False)
     if files is not None:
-        _files(_system(contract, site, system), files, out, sieve, console)
+        _files(_system(contract, site, system), files, out, sieve, _opener(secrets), console)
         return
     tape = Tape(out / EXCHANGES, "http")
     try:
@@ -79,10 +82,24 @@ def _system(contract: Path | None, site: Path | None, system: str | None) -> Sys
     return found[0]
 
 
-def _files(system: SystemFile, folder: Path, out: Path, sieve: Sieve, console: Console) -> None:
+def _opener(folder: Path | None) -> Callable[[str], str]:
+    """What opens a secret by its name. Raises RecordRefused where there is no such file."""
+
+    def opened(name: str) -> str:
+        try:
+            return ((folder or Path()) / name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise RecordRefused(f"the secret {name} is needed: give the folder that holds it with --secrets") from error
+
+    return opened
+
+
+def _files(
+    system: SystemFile, folder: Path, out: Path, sieve: Sieve, secret: Callable[[str], str], console: Console
+) -> None:
     if out.exists():
         raise RecordRefused(f"{out} is there already: name another folder with --out")
-    done = record_files(system, folder, out, sieve)
+    done = record_files(system, folder, out, sieve, secret)
     for one in done:
         told = one.problem or f"{one.rows} records"
         console.print(f"{one.folder}/{one.name}: {told}", soft_wrap=True)

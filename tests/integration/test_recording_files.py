@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,14 +15,20 @@ import paramiko
 import pytest
 from typer.testing import CliRunner
 
+from adapters.file_records import exchange
+from adapters.file_totals import FileFacts
+from adapters.record_columns import operation_place
 from simulators.cli import app
+from simulators.file_department import file_drop_table
 from simulators.from_contract import contract_city
 from simulators.ledger import Ledger
 from simulators.recording.declared import of_contract
 from simulators.recording.file_replay import FileReplay
-from simulators.recording.files import record_files
-from simulators.recording.sifting import Sieve
+from simulators.recording.files import read_rows, record_files
+from simulators.recording.made_up import Kind
+from simulators.recording.sifting import Declared, Sieve
 from simulators.recording.tape import RecordingRefused
+from tests.file_layouts import LAYOUTS, system_with, table_of
 from tests.recorder import PEOPLE, echo, found_in, running
 
 FILES = Path(__file__).parents[1] / "contract_files"
@@ -237,3 +244,50 @@ async def test_the_command_replays_files_over_sftp(tmp_path: Path) -> None:
     assert live[0].encode() in await asyncio.to_thread(exchange, int(found[1]))
     process.send_signal(2)
     assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_files_of_every_layout_come_out_whole_with_their_totals_and_about_nobody(tmp_path: Path, name: str) -> None:
+    system = system_with(table_of(name))
+    spec = exchange(system, file_drop_table(system))
+    place = operation_place(spec.table)
+    people, secret = PEOPLE[:30], {"zip_password": "canary-password-5d3b"}
+    asked_for = [
+        (
+            str(uuid4()),
+            *(["1003"] if place else []),
+            one["name"][:4],
+            one["id_no"],
+            str(120050 + number),
+            "20260105",
+            "1",
+            "7",
+        )
+        for number, one in enumerate(people)
+    ]
+    said = [
+        (row[0], *({"operation": "1003", "code": "00"}[role] for role in spec.table.back.record[1:-1] if role != "fields"), "8800", one["name"], "", "1")
+        for row, one in zip(asked_for, people, strict=True)
+    ]  # fmt: skip
+    facts = FileFacts(at=datetime(2026, 3, 2, tzinfo=UTC), sequence=1, secret=secret.__getitem__)
+    for folder, layout, rows, pattern in (
+        ("out", spec.outgoing, asked_for, spec.table.out.pattern),
+        ("back", spec.incoming, said, spec.table.back.pattern),
+    ):
+        (tmp_path / "real" / folder).mkdir(parents=True)
+        content = layout.file([layout.record(row) for row in rows], facts)
+        (tmp_path / "real" / folder / pattern.format(date=datetime(2026, 3, 2, tzinfo=UTC), seq=1)).write_bytes(content)
+    declared = Declared(kinds={"XM": Kind.NAME, "SFZH": Kind.ID}, codes=frozenset({"00"}), names=frozenset())
+    done = record_files(system, tmp_path / "real", tmp_path / "made", Sieve(declared), secret.__getitem__)
+    assert [(one.folder, one.rows, one.problem) for one in done] == [("out", 30, ""), ("back", 30, "")]
+    assert found_in(tmp_path / "made", [{**one, "short": one["name"][:4]} for one in people]) == []
+    for folder, is_back in (("out", False), ("back", True)):
+        (file,) = (
+            one for one in (tmp_path / "made" / folder).iterdir() if not one.name.endswith((".ok", ".ctl", ".flg"))
+        )
+        rows = read_rows(spec, file.read_bytes(), is_back=is_back)
+        assert [row[0] for row in rows] == [row[0] for row in asked_for]
+        assert all("金丝雀" not in "".join(row) for row in rows)
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        replay = FileReplay(system, tmp_path / "made", tmp_path / "root", ledger)
+        assert not replay.strange
