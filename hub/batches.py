@@ -97,9 +97,9 @@ def answered(connection: Connection, city: City, batch: str, at: int, *, by_pers
     if row["state"] == BatchState.SEALED:
         move(connection, city, row, BatchState.SENT, at)  # the answer overtook our own note that it was sent
     move(connection, city, row, BatchState.ACKNOWLEDGED, at)
-    open_members = connection.row(
-        "SELECT count(*) AS n FROM delivery WHERE region = :region AND batch = :batch AND settled_at IS NULL",
+    open_member = connection.row(
+        "SELECT 1 AS one FROM delivery WHERE region = :region AND batch = :batch AND settled_at IS NULL LIMIT 1",
         {"region": city.region, "batch": batch},
     )
-    if open_members and open_members["n"] == 0:
+    if open_member is None:
         move(connection, city, row, BatchState.CLOSED, at)

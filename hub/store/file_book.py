@@ -33,7 +33,8 @@ def enter(connection: Connection, row: dict[str, Any]) -> bool:
 def open_members(connection: Connection, region: str, batch: str) -> list[UUID]:
     """Deliveries that still wait for what becomes of a batch."""
     rows = connection.rows(
-        "SELECT id FROM delivery WHERE region = :region AND batch = :batch AND settled_at IS NULL ORDER BY id",
+        "SELECT id FROM delivery WHERE region = :region AND batch = :batch AND settled_at IS NULL"
+        " ORDER BY created_at, id",
         {"region": region, "batch": batch},
     )
     return [UUID(row["id"]) for row in rows]

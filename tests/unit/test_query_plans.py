@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import outbox, results
-from hub.store import reading
+from contracts.envelope import CaseEventKind
+from hub import batches, outbox, results
+from hub.store import file_book, reading
 from hub.store.connection import Connection
 from tests.small_city import SmallCity
 
@@ -49,6 +50,23 @@ def test_no_query_of_the_running_hub_reads_a_whole_table(asked: tuple[SmallCity,
     outbox.batch_due(city.connection, city.city, "BB-file", city.at)
     reading.running_late(city.connection, region, "AA-api", city.at, 10)
     reading.open_dates(city.connection, region)
+    case = str(row["case_no"])
+    for of_case in (reading.deliveries, reading.attempts, reading.steps, reading.tasks, reading.journal):
+        of_case(city.connection, region, case)
+    reading.returned_cases(city.connection, region, 10)
+    batch = {
+        "region": region,
+        "id": "b1",
+        "system": "BB-file",
+        "situation": "file_drop",
+        "sequence": 1,
+        "state": "sent",
+    }
+    batch |= {"digest": "", "blob": "", "members": 1, "sealed_at": city.at, "changed_at": city.at}
+    city.unit(lambda c: c.insert("batch", batch))
+    city.unit(lambda c: batches.answered(c, city.city, "b1", city.at))
+    file_book.open_members(city.connection, region, "b1")
+    city.tell(case, CaseEventKind.WITHDRAW)
     whole = {
         text: plan
         for text, plan in plans(city.connection, set(statements)).items()
