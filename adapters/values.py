@@ -246,6 +246,7 @@ def _parsed(value: JsonValue, pattern: str) -> datetime:
 
 _TO_WIRE: Mapping[str, _Coercion] = {
     "string": _string,
+    "text": _string,
     "code": _string,
     "codes": _codes_out,
     "bool": _bool_out,
@@ -257,6 +258,7 @@ _TO_WIRE: Mapping[str, _Coercion] = {
 }
 _FROM_WIRE: Mapping[str, _Coercion] = {
     "string": _string,
+    "text": _string,
     "code": _string,
     "codes": _codes_in,
     "bool": _bool_in,

@@ -70,7 +70,7 @@ def write_package(draft: Draft, folder: Path, contract: Path | None, sample: Pat
         {
             **_department(draft, inside, facts, contract),
             folder / "pyproject.toml": _text("pyproject.toml.j2", draft, facts),
-            folder / "README.md": _text("PACKAGE.md.j2", draft, facts),
+            inside / "README.md": _text("PACKAGE.md.j2", draft, facts),
             inside / "__init__.py": _text("package.py.j2", draft, facts),
             folder / "tests" / f"test_{package}.py": _text("package_test.py.j2", draft, facts),
         }

@@ -19,7 +19,7 @@ def test_there_is_one_for_each_situation_and_the_page_names_them() -> None:
     page = (EXAMPLES / "README.md").read_text("utf-8")
     assert list(SITUATIONS) == NAMES
     for name, situation in SITUATIONS.items():
-        assert f"| [{name}]({name}/README.md) | `{situation}`" in page
+        assert f"| [{name}]({name}/{name.replace('-', '_')}/README.md) | `{situation}`" in page
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,6 @@
 """Typed values both ways, the rows of a field map, and what a department's code means."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ from adapters.field_map import (
     read_value,
     wire_value,
 )
-from contracts.catalogue import Column, Operation
+from contracts.catalogue import Column, FieldType, Operation
 from contracts.delivery import Completed, Decision, Returned
 from contracts.errors import DeliveryError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.records import adapter
@@ -291,3 +291,18 @@ def test_a_code_that_nobody_declared_is_never_a_success(situation: Situation) ->
     assert isinstance(found, OutcomeUnknownError)
     assert found.code == "unknown_result_code"
     assert "440106" not in str(found)
+
+
+@pytest.mark.parametrize("kind", sorted(set(get_args(FieldType)) - {"table", "object"}))
+def test_every_type_that_a_field_may_have_is_written_and_read(kind: str) -> None:
+    plain: dict[str, JsonValue] = {
+        "bool": True,
+        "int": 1,
+        "decimal": "1.5",
+        "money": "1.50",
+        "date": "2026-03-02",
+        "month": "2026-03",
+        "codes": ["1"],
+    }
+    given = plain.get(kind, "两行\n文字")
+    assert read_value(wire_value(given, kind), kind) == given

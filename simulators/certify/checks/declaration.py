@@ -244,7 +244,7 @@ async def missing_secret_is_told(bench: Bench) -> None:
     """The first thing that goes wrong at a new place."""
     if not bench.runtime.asked:
         raise NotApplicable("the channel uses no secret")
-    bare = replace(bench.runtime, secrets=no_secret, asked={})
+    bare = replace(bench.runtime, secrets=no_secret, known={}, asked={})
     try:
         async with bench.channel.open(bench.settings, bare) as gateway:
             await gateway.check()
