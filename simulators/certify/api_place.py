@@ -61,7 +61,7 @@ async def simulated(subject: Subject, folder: Path, secret: Callable[[str], str]
             code_lists=subject.site.code_lists,
             reply_delay_seconds=0.0,
             slow_seconds=0.0,
-            resend_is_safe=subject.sending.resend_is_safe,
+            resend_is_safe=subject.channel.resend_is_safe,
             now=lambda: datetime.now(UTC),
             code=lambda _delivery_id: told[0].code,
         )

@@ -265,7 +265,7 @@ def _bug(what: str, error: BaseException) -> Failed:
 @asynccontextmanager
 async def bench(subject: Subject, target: Target, listener: Listener) -> AsyncIterator[Bench]:
     """Open the sending channel against a department. Raises whatever opening raises."""
-    channel = subject.sending
+    channel = subject.channel
     secret = target.secret or made_secrets(target.seed)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="onedoor-certify-")))

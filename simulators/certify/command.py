@@ -4,6 +4,7 @@ import asyncio
 import logging
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from contracts.errors import CredentialsError, OnedoorError
 from contracts.records import Fields
+from contracts.situation import Situation
 from simulators.certify.bench import Target
 from simulators.certify.check import Check, Weight
 from simulators.certify.kit import BY_NAME, CHECKS, Certificate, Quiet, certified, listening
@@ -40,6 +42,9 @@ def certify(
         Path | None, typer.Option(help="Settings with [systems.X.api]: certify against these test endpoints.")
     ] = None,
     endpoint: Annotated[str | None, typer.Option(help="Certify against the test endpoint at this address.")] = None,
+    channel: Annotated[
+        Situation | None, typer.Option(help="Another channel than the one that sends: a fallback, for one.")
+    ] = None,
     secrets: Annotated[Path | None, typer.Option(help="Folder of the secrets that a test endpoint wants.")] = None,
     seed: Annotated[int, typer.Option(help="Of made-up values.")] = 1,
     all_: Annotated[bool, typer.Option("--all", help="Every system of the site.")] = False,
@@ -60,7 +65,7 @@ def certify(
     every = subjects(site or sample_site())
     if all_ == (name is not None):
         raise CertifyError("name a department or a system, or say --all")
-    wanted = every if name is None else chosen(every, name)
+    wanted = _over(every if name is None else chosen(every, name), channel)
     found = asyncio.run(_run(wanted, _checks(check or ()), _targets(wanted, settings, endpoint, secrets, seed)))
     if report is not None:
         _write(report, found)
@@ -77,6 +82,16 @@ async def _run(wanted: Sequence[Subject], checks: Sequence[Check], targets: Sequ
     with listening() as listener:
         work = [certified(one, target, listener, quiet, checks) for one, target in zip(wanted, targets, strict=True)]
         return await asyncio.gather(*work)
+
+
+def _over(found: Sequence[Subject], way: Situation | None) -> Sequence[Subject]:
+    """The systems by the channel that is meant; of several those that have it. Raises NothingToCertify."""
+    if way is None:
+        return found
+    able = [one for one in found if any(channel.situation is way for channel in one.system.channels)]
+    meant = [replace(one, way=way) for one in able or found]
+    _ = meant[0].channel
+    return meant
 
 
 def _checks(names: Sequence[str]) -> Sequence[Check]:
@@ -103,9 +118,11 @@ def _targets(
         places = {wanted[0].system.name: {"api": {"url": endpoint}}}
     targets = []
     for one in wanted:
-        place = places.get(one.system.name, {}).get(one.sending.situation.value)
+        place = places.get(one.system.name, {}).get(one.channel.situation.value)
         if place is None and places:
-            raise CertifyError(f"no address of {one.system.name}: add [systems.{one.system.name}.api] to the settings")
+            raise CertifyError(
+                f"no address of {one.system.name}: add [systems.{one.system.name}.{one.channel.situation.value}] to the settings"
+            )
         targets.append(Target(settings=place, secret=_kept_in(secrets) if place is not None else None, seed=seed))
     return targets
 

@@ -120,7 +120,7 @@ async def certified(
         system=subject.system.name,
         system_zh=subject.system.name_zh,
         system_en=subject.system.name_en,
-        channel=subject.sending.situation.value,
+        channel=subject.channel.situation.value,
         against=target.kind,
         seed=target.seed,
         made_at=datetime.now(UTC),

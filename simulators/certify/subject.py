@@ -8,7 +8,7 @@ from contracts.plugin import Channel, System
 from contracts.records import Fields, record
 from contracts.registration import registered
 from contracts.site import ChannelFile, Site, SystemFile, protocol_of
-from contracts.situation import ChannelStatus
+from contracts.situation import ChannelStatus, Situation
 from simulators.site_folders import site_with_packages
 
 
@@ -18,7 +18,10 @@ class NothingToCertify(OnedoorError):
 
 @record
 class Subject:
-    """A system. ``file``: its table in department.toml, None where its plugin is Python alone; ``folder``: its department's."""
+    """A system. ``file``: its table in department.toml, None where its plugin is Python alone; ``folder``: its department's.
+
+    ``way``: which of its channels is meant; None: the one that sends.
+    """
 
     site: Site
     system: System
@@ -26,26 +29,34 @@ class Subject:
     department_en: str
     file: SystemFile | None
     folder: Path | None
+    way: Situation | None = None
 
     @property
-    def sending(self) -> Channel:
-        """The channel that sends. Raises NothingToCertify."""
+    def channel(self) -> Channel:
+        """The channel that is certified. Raises NothingToCertify."""
         for channel in self.system.channels:
-            if channel.status is ChannelStatus.SENDING:
+            if self._meant(channel):
                 return channel
-        raise NothingToCertify(f"{self.system.name} has no sending channel")
-
-    @property
-    def table(self) -> tuple[str, Fields] | None:
-        """Protocol and table of the sending channel, where it is declared as a table."""
-        declared = self.declared
-        return protocol_of(declared) if declared is not None else None
+        way = self.way.value if self.way is not None else "sending"
+        has = ", ".join(channel.situation.value for channel in self.system.channels)
+        raise NothingToCertify(f"{self.system.name} has no {way} channel; it has {has or 'none'}")
 
     @property
     def declared(self) -> ChannelFile | None:
-        """The sending channel as department.toml has it."""
+        """The same as department.toml has it."""
         channels = self.file.channels if self.file is not None else ()
-        return next((one for one in channels if one.status is ChannelStatus.SENDING), None)
+        return next((one for one in channels if self._meant(one)), None)
+
+    @property
+    def table(self) -> tuple[str, Fields] | None:
+        """Its protocol and table, where it is declared as a table."""
+        declared = self.declared
+        return protocol_of(declared) if declared is not None else None
+
+    def _meant(self, channel: Channel | ChannelFile) -> bool:
+        if self.way is None:
+            return channel.status is ChannelStatus.SENDING
+        return channel.situation is self.way
 
 
 def subjects(root: Path) -> tuple[Subject, ...]:

@@ -6,18 +6,24 @@ import logging
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import structlog
 
-from simulators.certify.kit import CHECKS, listening
+from simulators.certify import api_place
+from simulators.certify.bench import Target
+from simulators.certify.kit import CHECKS, Quiet, certified, listening
 from simulators.certify.page import page
+from simulators.certify.runtime import made_secrets
 from simulators.certify.subject import NothingToCertify, subjects
 from simulators.certify.suite import Conformance
+from simulators.certify.verdict import Status
 from simulators.world import Plan, world
-from tests.conformance.reference import SITE, TARGET
+from tests.conformance.reference import SITE, TARGET, failed, reference
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
 DOCS = Path(__file__).parents[2] / "docs"
@@ -81,6 +87,32 @@ async def test_a_test_endpoint_is_certified_by_the_settings_that_simulate_writes
         statuses = {found["name"]: found["status"] for found in system["checks"]}
         assert statuses["fault-lost-reply"] == statuses["good-delivery"] == "passed"
         assert statuses["refusal-is-a-decision"] == "not_applicable"
+
+
+async def test_a_plugin_without_tables_is_certified_at_a_test_endpoint() -> None:
+    bare = replace(reference("AA-register"), file=None, folder=None)
+    secret = made_secrets(1)
+    with TemporaryDirectory() as folder, listening() as listener:
+        nowhere = await certified(bare, TARGET, listener, Quiet())
+        async with api_place.simulated(reference("AA-register"), Path(folder), secret, 1) as place:
+            target = Target(settings=place.settings, secret=secret, patience_seconds=0.3)
+            certificate = await certified(bare, target, listener, Quiet())
+    (opens, *rest) = nowhere.results
+    assert (opens.name, opens.status) == ("channel-opens", Status.FAILED)
+    assert "--endpoint" in opens.reason
+    assert {one.status for one in rest} == {Status.NOT_APPLICABLE}
+    assert failed(certificate) == {}
+    assert sum(one.status is Status.PASSED for one in certificate.results) > 60
+
+
+def test_another_channel_than_the_one_that_sends_is_certified_by_name() -> None:
+    done = certify("HS", "--channel", "paper", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (system,) = json.loads(done.stdout)
+    assert (system["name"], system["channel"], system["grade"]) == ("HS-fund", "paper", "A")
+    refused = certify("SW-tax", "--channel", "paper")
+    assert refused.returncode == 2
+    assert "SW-tax has no paper channel; it has api" in refused.stderr
 
 
 def test_a_plugin_is_heard_however_it_speaks(capsys: pytest.CaptureFixture[str]) -> None:
