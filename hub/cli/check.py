@@ -17,6 +17,7 @@ from contracts.mistake_words import said
 from contracts.records import Fields
 from contracts.site import Site, load_site
 from contracts.situation import Situation
+from contracts.toml_lines import line_of
 from hub import backups
 from hub.app import site_folder
 from hub.catalogue import Catalogue
@@ -147,7 +148,8 @@ def _examine(settings: Settings, *, place: bool) -> Report:
         registered = register(root, site.plugins)
     except SiteError as error:
         return Report(name=root.name, departments=0, systems=0, items=0, errors=_all_of(root, error))
-    mistakes = [SiteMistake("site.toml", 0, "plugins", f"{name} {why}") for name, why in registered.broken.items()]
+    named = line_of((root / "site.toml").read_text(encoding="utf-8"), ("plugins",))
+    mistakes = [SiteMistake("site.toml", named, "plugins", f"{name} {why}") for name, why in registered.broken.items()]
     mistakes += _items(site, registered)
     if place:
         mistakes += [*_addresses(settings, registered), *_database(settings)]

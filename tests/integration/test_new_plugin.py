@@ -233,7 +233,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
     assert not (tmp_path / "site" / "water").exists()
 
 
-@pytest.mark.parametrize("kind", ["api", "paper", "wsdl"])
+@pytest.mark.parametrize("kind", ["api", "wsdl"])
 def test_a_package_installs_and_passes_its_own_tests(tmp_path: Path, kind: str) -> None:
     """As its author would do it: build, install, run the tests that were written with it."""
     wsdl = next(one for one in WSDLS if one.name == "YB-insurance.wsdl")
