@@ -23,12 +23,16 @@ from adapters.file_totals import FileFacts
 from adapters.put_away import PutAway
 from adapters.record_verdicts import FileRejected, Line
 from adapters.remote_folders import RemoteFolders
+from adapters.text_encodings import is_utf8_instead
 from contracts.crash_points import crash_point
 from contracts.delivery import Reply
 from contracts.errors import PermanentError, TemporaryError
 from contracts.exchange import Collected, ExchangedFile, FileState
 from contracts.plugin import Runtime
 from contracts.records import record
+
+LINES_OF_TEXT = frozenset({"csv", "fixed", "ini"})
+"""Formats whose bytes say nothing of their encoding."""
 
 MAX_CONTROL_BYTES = 65_536
 TOO_LARGE = "the file, or its control file, exceeds the budget"
@@ -204,7 +208,7 @@ class ResultInbox:
         told = numbered(self._back.pattern, name)
         if told is not None and self._back.sequence is not None:
             numbers["sequence" if self._back.sequence == "lifetime" else "day_sequence"] = told[1]
-        return read_verified(
+        lines = read_verified(
             self._spec.incoming,
             content,
             name=name,
@@ -214,6 +218,10 @@ class ResultInbox:
             numbers=numbers,
             columns=(control.sum_of, control.hash_of) if control else (None, None),
         )
+        encoding = self._spec.table.encoding
+        if self._spec.table.format in LINES_OF_TEXT and is_utf8_instead(content, encoding):
+            raise FileRejected("encoding", f"the file is UTF-8, where {encoding} is declared")
+        return lines
 
     async def _was_done(self, name: str, content: bytes) -> Found | None:
         done = f"{self._back.done_dir}/{name}"

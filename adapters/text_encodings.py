@@ -7,6 +7,7 @@ the character in every edition, while its six extension B characters are written
 """
 
 import codecs
+import re
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -83,6 +84,22 @@ def is_encodable(text: str, encoding: Encoding) -> bool:
     except EncodingRefused:
         return False
     return True
+
+
+_CJK = re.compile("[\u3400-\u9fff]")
+
+
+def is_utf8_instead(content: bytes, encoding: Encoding) -> bool:
+    """Whether a whole file that is declared GB 18030 or GBK was written in UTF-8: nearly every two characters of UTF-8 decode as three
+    others of GBK without an error, so that nothing else would tell. Two ideographs of UTF-8 and not one byte that is none are
+    no accident; a single one may be.
+    """
+    if encoding == "UTF-8" or content.isascii():
+        return False
+    try:
+        return len(_CJK.findall(content.decode("utf-8"))) > 1
+    except UnicodeDecodeError:
+        return False
 
 
 def without_mark(content: bytes, encoding: Encoding) -> bytes:

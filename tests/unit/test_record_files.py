@@ -14,7 +14,7 @@ from adapters.csv_records import MAX_SPAN, Csv
 from adapters.record_files import layout
 from adapters.record_layout import Cell, Columns
 from adapters.record_verdicts import FileRejected, RecordRefused
-from adapters.text_encodings import READ_ONLY, SWAPPED, Encoding, EncodingRefused, to_bytes, to_text
+from adapters.text_encodings import READ_ONLY, SWAPPED, Encoding, EncodingRefused, is_utf8_instead, to_bytes, to_text
 
 RARE_NAMES = ("样例𠮷", "样例㛃", "𠮷㛃", "样例䶮", "样例·买买提", "样例龦")
 LAYOUTS = (
@@ -239,3 +239,20 @@ def test_layouts_are_data() -> None:
         layout("tape", "GBK", columns(), {})
     with pytest.raises(ValidationError):
         layout("csv", "GBK", columns(), {"separator": ","})
+
+
+def test_utf8_is_told_from_what_was_declared_also_where_it_could_be_read() -> None:
+    name = "样例"
+    assert name.encode("utf-8").decode("gb18030")  # nothing else would tell
+    assert is_utf8_instead(f"1|{name}".encode(), "GB18030")
+    assert is_utf8_instead(f"1|{name}".encode(), "GBK")
+    assert not is_utf8_instead(f"1|{name}".encode(), "UTF-8")
+    assert not is_utf8_instead(f"1|{name}".encode("gbk"), "GBK")
+    assert not is_utf8_instead(b"1|plain", "GBK")
+
+
+def test_names_in_gbk_are_not_taken_for_utf8() -> None:
+    dice = random.Random(1)
+    characters = [bytes((row, cell)).decode("gbk") for row in range(0xB0, 0xD7) for cell in range(0xA1, 0xFA)]
+    names = ("".join(dice.choices(characters, k=dice.randint(2, 4))) for _ in range(50_000))
+    assert sum(is_utf8_instead(name.encode("gbk"), "GBK") for name in names) <= 1
