@@ -22,9 +22,13 @@ from simulators.recording.sifting import HIDDEN, Sieve
 _CHARSET: Final = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_-]+)", re.IGNORECASE)
 _DECLARED: Final = re.compile(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9_-]+)")
 _SECURITY: Final = frozenset({"Security"})
-_STRUCTURE: Final = frozenset(
-    {"type", "nil", "encodingStyle", "mustUnderstand", "lang", "href", "id", "schemaLocation"}
-)
+_NAMED: Final = re.compile(r"[A-Za-z_#/:.0-9-]{1,120}")
+_NUMBERED: Final = re.compile(r"#?[A-Za-z]{0,4}[-_]?\d{0,4}")
+_STRUCTURE: Final[Mapping[str, re.Pattern[str]]] = {
+    **dict.fromkeys(("type", "nil", "encodingStyle", "mustUnderstand", "lang", "schemaLocation"), _NAMED),
+    **dict.fromkeys(("href", "id"), _NUMBERED),
+}
+"""Attributes that hold a message together, and the form in which they may stay."""
 _DEEPEST: Final = 200
 
 Body = Mapping[str, JsonValue]
@@ -138,8 +142,9 @@ def _element(node: Any, sieve: Sieve) -> Any:
         return made
     for key, value in node.attrib.items():
         plain = etree.QName(key)
-        stays = plain.localname in _STRUCTURE and re.fullmatch(r"[A-Za-z_#/:.0-9-]{1,120}", value)
-        made.set(key, value if stays and not re.search(r"\d{5}", value) else sieve.text(plain.localname, value))
+        form = _STRUCTURE.get(plain.localname)
+        stays = form is not None and form.fullmatch(value) and not re.search(r"\d{5}", value)
+        made.set(key, value if stays else sieve.text(plain.localname, value))
     if node.text:
         made.text = node.text if not node.text.strip() else _inner(node.text, tag.localname, sieve)
     for child in node:

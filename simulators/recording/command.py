@@ -117,7 +117,8 @@ async def _record(to: str, tape: Tape, sieve: Sieve, port: int, console: Console
         )
         await stop.wait()
     counts = ", ".join(f"{name}: {count}" for name, count in sorted(proxy.counts.items()))
-    console.print(f"Ended. Recorded {counts or 'nothing'}.", soft_wrap=True)
+    left_out = f" Left out: {sum(proxy.left_out.values())}." if proxy.left_out else ""
+    console.print(f"Ended. Recorded {counts or 'nothing'}.{left_out}", soft_wrap=True)
 
 
 def replay(

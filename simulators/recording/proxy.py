@@ -40,12 +40,15 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 class RecordingProxy:
-    """One proxy in front of one place. ``url``: where the hub finds it; ``counts``: exchanges by operation."""
+    """One proxy in front of one place. ``url``: where the hub finds it; ``counts``: exchanges by operation; ``left_out``: those that could not be
+    written, by the class of what went wrong.
+    """
 
     def __init__(self, to: str, tape: Tape, sieve: Sieve, *, timeout_seconds: float = 300.0) -> None:
         """``to``: scheme, host and port of the department, with a path below which everything lies if there is one."""
         self.url = ""
         self.counts: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self._to = to.rstrip("/")
         self._tape = tape
         self._sieve = sieve
@@ -70,20 +73,14 @@ class RecordingProxy:
             return await self._failed(request, body, began, "timeout")
         except aiohttp.ClientError:
             return await self._failed(request, body, began, "cut")
-        told = Answer(
-            status=answer.status,
-            type=_type(answer.headers),
-            headers=_kept(answer.headers),
-            body=self._body(content, answer.headers, answer.headers.get("Content-Encoding", "")),
-        )
-        self._write(request, body, began, told)
+        self._write(request, body, began, answer, content)
         return web.Response(status=answer.status, headers=_passed_on(answer.headers), body=content)
 
     async def _failed(
         self, request: web.Request, body: bytes, began: float, how: Literal["refused", "timeout", "cut"]
     ) -> web.StreamResponse:
         """The hub sees what it would have seen: a connection that ends without an answer."""
-        self._write(request, body, began, None, how)
+        self._write(request, body, began, None, failed=how)
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=502)
@@ -93,26 +90,49 @@ class RecordingProxy:
         request: web.Request,
         body: bytes,
         began: float,
-        answer: Answer | None,
+        answer: aiohttp.ClientResponse | None,
+        content: bytes = b"",
         failed: Literal["refused", "timeout", "cut"] | None = None,
     ) -> None:
+        """One line of the recording. What cannot be sifted is counted and left out: traffic goes on whatever the recorder makes of it."""
+        try:
+            exchange = self._exchange(request, body, round(time.monotonic() - began, 4), answer, content, failed)
+            self._tape.add(exchange)
+        except Exception as error:  # noqa: BLE001 - a strange message must not become a failed delivery
+            self.left_out[type(error).__name__] += 1
+            return
+        self.counts[exchange.operation] += 1
+
+    def _exchange(
+        self,
+        request: web.Request,
+        body: bytes,
+        seconds: float,
+        answer: aiohttp.ClientResponse | None,
+        content: bytes,
+        failed: Literal["refused", "timeout", "cut"] | None,
+    ) -> Exchange:
         asked = Message(
             type=_type(request.headers), headers=_kept(request.headers), body=self._body(body, request.headers, "")
         )
         path = sifted_path(request.raw_path, self._sieve)
-        operation = named(request.method, path, operation_of(asked.body))
-        self.counts[operation] += 1
-        seconds = round(time.monotonic() - began, 4)
-        self._tape.add(
-            Exchange(
-                operation=operation,
-                method=request.method,
-                path=path,
-                request=asked,
-                seconds=seconds,
-                answer=answer,
-                failed=failed,
-            )
+        return Exchange(
+            operation=named(request.method, path, operation_of(asked.body)),
+            method=request.method,
+            path=path,
+            request=asked,
+            seconds=seconds,
+            answer=None if answer is None else self._answer(answer, content),
+            failed=failed,
+        )
+
+    def _answer(self, answer: aiohttp.ClientResponse, content: bytes) -> Answer:
+        packed = answer.headers.get("Content-Encoding", "")
+        return Answer(
+            status=answer.status,
+            type=_type(answer.headers),
+            headers=_kept(answer.headers),
+            body=self._body(content, answer.headers, packed),
         )
 
     def _body(self, content: bytes, headers: Mapping[str, str], encoding: str) -> Mapping[str, JsonValue]:

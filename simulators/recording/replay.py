@@ -17,6 +17,7 @@ from aiohttp import web
 from simulators.ledger import Ledger
 from simulators.recording.bodies import Body, fields_of, operation_of, plain_body, written
 from simulators.recording.proxy import MOST_BYTES, named
+from simulators.recording.sifting import UUID_FORM
 from simulators.recording.tape import Exchange
 
 _SHORTEST: Final = 8
@@ -53,7 +54,7 @@ class Replay:
         self.counts[operation] += 1
         replaced = _shared(exchange, live, request)
         if self.ledger is not None:
-            delivery = next(iter(replaced.values()), "")
+            delivery = next((one for one in replaced.values() if UUID_FORM.fullmatch(one)), "")
             await asyncio.to_thread(self.ledger.write, "arrival", "replay", delivery, operation)
         await asyncio.sleep(exchange.seconds / self.speed)
         if exchange.answer is None:

@@ -18,44 +18,25 @@ from simulators.recording.made_up import Kind, MadeUp
 
 HIDDEN: Final = "***"
 _SECRET: Final = re.compile(r"passw|token|secret|sign|nonce|apikey|api_key|credential|cookie|session", re.IGNORECASE)
-_UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+UUID_FORM: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 _NAME_OF_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 _TIME: Final = re.compile(
     r"(\d{4})\D?(0[1-9]|1[0-2])\D?([0-2]\d|3[01])(?:[T ]?\d{2}:?\d{2}(?::?\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 )
 _HAN_ONLY: Final = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff·]{1,8}")
 _ADDRESS: Final = re.compile(r"[省市区县镇村路弄巷号室]")
-_WORDS: Final = frozenset(
-    [
-        "ok",
-        "success",
-        "granted",
-        "refused",
-        "rejected",
-        "returned",
-        "accepted",
-        "received",
-        "pending",
-        "busy",
-        "error",
-        "failed",
-        "invalid",
-        "done",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "not_received",
-        "completed",
-        "approved",
-        "denied",
-        "client_credentials",
-        "bearer",
-        "approved",
-        "unavailable",
-        "duplicate",
-    ]
+_SAID: Final = (
+    "accept accepted already approved authorization authorized bad bearer busy cancelled client closed code complete completed "
+    "conflict created credentials data deleted delivery denied done duplicate empty error exists expired fail failed false fatal "
+    "field forbidden format found granted in incomplete info internal invalid is limit locked message missing new no none not null "
+    "ok on open overloaded partial pending permanent processing progress queued quota received record refused rejected request "
+    "required result retry returned server service settled status submitted succeeded success successful system temporary timeout "
+    "true type unauthorized unavailable unknown updated valid value waiting warning withdrawn wrong yes "
+    "成功 失败 准予 不予 通过 不通过 退回 受理 已受理 不予受理 处理中 待处理 已办结 同意 不同意 是 否"
 )
+_WORDS: Final = frozenset(_SAID.split())
+"""Words with which departments say how it went. No name is among them."""
+_CODE: Final = re.compile(r"[A-Za-z]{0,3}[-_]?\d{1,4}")
 _DIGITS_LEFT: Final = 3
 """Numbers of so many digits count something or are codes."""
 
@@ -134,13 +115,18 @@ class Sieve:
         return by_form(text)
 
     def _may_stay(self, name: str, text: str) -> bool:
-        if text in self._declared.codes or text in self._declared.names or text.lower() in _WORDS:
+        if text in self._declared.codes or text in self._declared.names or _says_how_it_went(text):
             return True
-        if _UUID.fullmatch(text) or (text.isascii() and text.lstrip("-").isdigit() and len(text) <= _DIGITS_LEFT):
+        if UUID_FORM.fullmatch(text) or (text.isascii() and text.lstrip("-").isdigit() and len(text) <= _DIGITS_LEFT):
             return True
-        if is_result(name) and re.fullmatch(r"[A-Za-z0-9_.-]{1,20}", text) and not re.search(r"\d{5}", text):
+        if is_result(name) and _CODE.fullmatch(text):
             return True
         return _is_recent(text) or bool(re.fullmatch(r"-?\d{1,3}(\.\d{1,2})?", text))
+
+
+def _says_how_it_went(text: str) -> bool:
+    """``NOT_FOUND``, ``in progress``: all of its words are such words."""
+    return all(word in _WORDS for word in re.split(r"[ _-]", text.lower()))
 
 
 def _by_name(name: str) -> Kind | None:
@@ -196,28 +182,8 @@ def _is_title(name: str) -> bool:
     return name in _TITLES
 
 
-_TITLES: Final = frozenset(
-    [
-        "姓名",
-        "性别",
-        "证件号码",
-        "身份证号",
-        "出生日期",
-        "联系电话",
-        "手机号码",
-        "地址",
-        "住址",
-        "备注",
-        "结果",
-        "结果代码",
-        "说明",
-        "原因",
-        "金额",
-        "类别",
-        "状态",
-        "流水号",
-    ]
-)
+_TITLE_WORDS: Final = "姓名 性别 证件号码 身份证号 出生日期 联系电话 手机号码 地址 住址 备注 结果 结果代码 说明 原因 金额 类别 状态 流水号"
+_TITLES: Final = frozenset(_TITLE_WORDS.split())
 
 
 def names_of(fields: Iterable[str]) -> frozenset[str]:

@@ -66,7 +66,8 @@ class Tape:
         if file.exists():
             raise RecordingRefused(f"{file} is there already: name another folder with --out")
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("w", encoding="utf-8")
+        # Half a character that a department sent must not stop the recording.
+        self._file = file.open("w", encoding="utf-8", errors="replace")
         self._write({"onedoor_recording": VERSION, "kind": kind, "made_at": datetime.now(UTC).isoformat()})
 
     def add(self, exchange: Exchange) -> None:

@@ -149,6 +149,8 @@ def test_what_says_nothing_of_anybody_stays() -> None:
     stays = {
         "requestId": str(uuid4()),
         "resultCode": "GRANTED",
+        "state": "IN_PROGRESS",
+        "note": "已受理",
         "kind": "rubble",
         "status": "X17",
         "at": this_year,
@@ -275,3 +277,24 @@ def test_a_recording_is_never_added_to_another(tmp_path: Path) -> None:
 def test_an_operation_is_method_and_path_without_values(path: str, said: str) -> None:
     assert named("POST", path, "") == said
     assert named("POST", path, "Ask") == f"{said} Ask"
+
+
+def test_a_field_that_says_how_it_went_may_hold_a_name_all_the_same() -> None:
+    sieve = Sieve()
+    assert sieve.text("status", "X17") == "X17"
+    assert sieve.text("code", "E-001") == "E-001"
+    for name in ("status", "state", "result", "code"):
+        assert sieve.text(name, "CanaryBird") != "CanaryBird"
+
+
+async def test_what_cannot_be_written_goes_on_and_is_left_out(tmp_path: Path) -> None:
+    async with running(echo) as url, recorder(url, tmp_path / "out") as proxy, aiohttp.ClientSession() as http:
+        async with http.post(f"{proxy.url}/half", data=b'{"x": "\\ud800"}') as answer:
+            assert answer.status == 200
+        assert dict(proxy.left_out) == {}
+        # A disk that is full, a message that nobody thought of: the hub must not notice.
+        proxy._tape.close()
+        async with http.post(f"{proxy.url}/lost", data=b"{}") as answer:
+            assert answer.status == 200
+        assert dict(proxy.left_out) == {"ValueError": 1}
+    assert len(read_tape(tmp_path / "out" / "exchanges.jsonl")) == 1
