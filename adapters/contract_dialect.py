@@ -5,6 +5,7 @@ These are guesses by name. A new plugin begins with them and a person decides; a
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from adapters.contract_outline import OutlineField, OutlineOperation
 from contracts.errors import OnedoorError
@@ -12,7 +13,10 @@ from contracts.records import record
 from contracts.situation import Situation
 
 _REFERENCES = ("lsh", "deliveryid", "requestid", "messageid", "msgid", "serialno", "ywlsh", "transactionid", "bizid")
-_RESULTS = ("jgdm", "resultcode", "retcode", "returncode", "rescode", "code", "result", "status", "state")
+_RESULTS = (
+    *("jgdm", "resultcode", "retcode", "returncode", "rescode", "respcode", "code", "result", "status", "state"),
+    *("fhm", "fhdm", "cljg", "bljg", "spjg", "shjg", "cljgdm", "bljgdm", "cwdm", "errcode", "errorcode"),
+)
 _MEANINGS: Sequence[tuple[str, frozenset[str]]] = (
     (
         "completed.granted",
@@ -20,7 +24,7 @@ _MEANINGS: Sequence[tuple[str, frozenset[str]]] = (
     ),
     ("completed.refused", frozenset({"refused", "rejected", "denied", "declined", "10", "0001", "n"})),
     ("returned", frozenset({"returned", "incomplete", "20", "0002"})),
-    ("temporary", frozenset({"busy", "retry", "unavailable", "99", "9001", "pending"})),
+    ("temporary", frozenset({"busy", "retry", "unavailable", "99", "999", "9999", "9001", "pending"})),
 )
 
 PERSONAL: Mapping[str, frozenset[str]] = {
@@ -47,35 +51,44 @@ class NameRefused(OnedoorError):
 
 @record
 class DialectCode:
-    """A result code. ``decide``: its meaning is a guess."""
+    """A result code. ``decide``: its meaning is a guess; ``doubt``: what is to be looked at."""
 
     code: str
     outcome: str
     name_zh: str
     name_en: str
     decide: bool = False
+    doubt: str = "a guess"
 
 
 @record
 class Dialect:
-    """How a department speaks. ``reference``: the field of a request that carries the delivery id, and that of the answer that repeats it.
+    """How a department speaks. ``reference``: where the delivery id lies in a request, and where in the answer that repeats it.
 
-    ``result``: None where no answer says how it went. ``enquiry``: the operation that takes nothing but the delivery id.
+    ``result``: None where no answer says how it went; ``result_guessed``: it is the only field that can say so, but its name does not tell.
+    ``enquiry``: the operation that takes nothing but the delivery id.
     ``operations``: those that carry reference and result; ``left_out``: the others.
     """
 
     reference: tuple[str, str] | None
     result: OutlineField | None
     result_field: str
+    result_guessed: bool
     codes: Sequence[DialectCode]
     enquiry: str | None
     operations: Sequence[OutlineOperation]
     left_out: Sequence[OutlineOperation]
 
     @property
+    def reference_width(self) -> int | None:
+        """Bytes of the column that carries the delivery id; None where the contract file counts none."""
+        asked = (one for operation in self.operations for one in operation.request)
+        return next((one.width_bytes for one in asked if self.reference and one.place == self.reference[0]), None)
+
+    @property
     def aside(self) -> frozenset[str]:
         """Fields that are no content: what proves the delivery and what says how it went."""
-        return frozenset({self.result.name if self.result else "", *(self.reference or ())})
+        return frozenset({self.result.place if self.result else "", *(self.reference or ())})
 
 
 _NUMBERED = (
@@ -116,17 +129,19 @@ USUAL_CODES: Mapping[str, Sequence[DialectCode]] = {
 
 def dialect_of(outlined: Sequence[OutlineOperation], situation: Situation) -> Dialect:
     """How the department of these operations speaks in ``situation``."""
-    results = [found for one in outlined if (found := result_of(one.reply)) is not None]
+    named = [found for one in outlined if (found := result_of(one.reply)) is not None]
+    results = named or [found for one in outlined if (found := _only_coded(one.reply)) is not None]
     result = next((one for one in results if one.codes), results[0] if results else None)
     reference = next(filter(None, (reference_of(one.request, one.reply) for one in outlined)), None)
     enquiry = next(
-        (one.name for one in outlined if reference and [f.name for f in one.request] == [reference[0]]), None
+        (one.name for one in outlined if reference and [f.place for f in one.request] == [reference[0]]), None
     )
     usable = [one for one in outlined if one.name != enquiry and _carries(one, reference, result)]
     return Dialect(
         reference=reference,
         result=result,
-        result_field=result.name if result else ("JGDM" if situation is Situation.FILE_DROP else "result_code"),
+        result_field=result.place if result else ("JGDM" if situation is Situation.FILE_DROP else "result_code"),
+        result_guessed=bool(results) and not named,
         codes=_codes(situation, result),
         enquiry=enquiry,
         operations=usable,
@@ -136,19 +151,21 @@ def dialect_of(outlined: Sequence[OutlineOperation], situation: Situation) -> Di
 
 def _carries(operation: OutlineOperation, reference: tuple[str, str] | None, result: OutlineField | None) -> bool:
     """Whether an operation has the fields that the others prove themselves with."""
-    told = {one.name for one in operation.reply}
-    has_result = result is None or result.name in told
+    told = {one.place for one in operation.reply}
+    has_result = result is None or result.place in told
     return has_result and (
-        reference is None or ({one.name for one in operation.request} >= {reference[0]} and reference[1] in told)
+        reference is None or ({one.place for one in operation.request} >= {reference[0]} and reference[1] in told)
     )
 
 
 def _codes(situation: Situation, result: OutlineField | None) -> Sequence[DialectCode]:
     """The codes that the contract file lists, with a guess at what they mean; without any, those that departments often use."""
     if result is not None and result.codes:
-        return tuple(
-            DialectCode(code=code, outcome=meaning_of(code) or "permanent", name_zh=code, name_en=code, decide=True)
-            for code in result.codes
+        return _refusable(
+            [
+                DialectCode(code=code, outcome=meaning_of(code) or "permanent", name_zh=code, name_en=code, decide=True)
+                for code in result.codes
+            ]
         )
     if result is not None and result.type == "int":
         return tuple(
@@ -159,6 +176,16 @@ def _codes(situation: Situation, result: OutlineField | None) -> Sequence[Dialec
     usual = USUAL_CODES[situation.value]
     fits = room is None or all(len(one.code) <= room for one in usual)
     return usual if fits else USUAL_CODES["file_drop"]
+
+
+def _refusable(codes: Sequence[DialectCode]) -> Sequence[DialectCode]:
+    """A department that decides can say no: where no code is known to, the first one that nobody could guess, and that is said beside it."""
+    unknown = next((one for one in codes if one.outcome == "permanent"), None)
+    if unknown is None or any(one.outcome == "completed.refused" for one in codes):
+        return tuple(codes)
+    doubt = "which code is the department's no? None is known to be, so this one stands in for it"
+    refusal = replace(unknown, outcome="completed.refused", doubt=doubt)
+    return tuple(refusal if one is unknown else one for one in codes)
 
 
 def short_code(name: str, taken: frozenset[str]) -> str:
@@ -189,9 +216,9 @@ def snake(name: str) -> str:
 
 
 def reference_of(request: Iterable[OutlineField], reply: Iterable[OutlineField]) -> tuple[str, str] | None:
-    """The field of the request that can carry the delivery id, and that of the answer that repeats it."""
-    asked = {folded(one.name): one.name for one in request}
-    told = {folded(one.name): one.name for one in reply}
+    """Where the delivery id can lie in the request, at its top, and where in the answer that repeats it."""
+    asked = {folded(one.name): one.name for one in request if not one.path}
+    told = {folded(one.name): one.place for one in reply}
     return next(((asked[name], told[name]) for name in _REFERENCES if name in asked and name in told), None)
 
 
@@ -209,6 +236,12 @@ def result_of(reply: Sequence[OutlineField]) -> OutlineField | None:
     """The field of an answer that says how it went."""
     by_name = {folded(one.name): one for one in reply}
     return next((by_name[name] for name in _RESULTS if name in by_name), None)
+
+
+def _only_coded(reply: Sequence[OutlineField]) -> OutlineField | None:
+    """The one field of an answer whose values the contract file lists."""
+    coded = [one for one in reply if one.codes]
+    return coded[0] if len(coded) == 1 else None
 
 
 def meaning_of(code: str) -> str | None:

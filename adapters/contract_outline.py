@@ -21,7 +21,10 @@ class OutlineRefused(OnedoorError):
 
 @record
 class OutlineField:
-    """A field. ``codes``: the values it may have, where the file lists them; ``columns``: of a table."""
+    """A field. ``codes``: the values it may have, where the file lists them; ``columns``: of a table.
+
+    ``path``: where it lies, in a message whose parts lie in each other: ``person.XM``; blank: at the top, under its name.
+    """
 
     name: str
     type: FieldType = "string"
@@ -31,6 +34,12 @@ class OutlineField:
     width_bytes: int | None = None
     codes: Sequence[str] = ()
     columns: Sequence["OutlineField"] = ()
+    path: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it lies in the message."""
+        return self.path or self.name
 
 
 @record

@@ -27,10 +27,35 @@ __all__ = [
     "FieldMap",
     "ValueForm",
     "field_map",
+    "nested",
     "outcome_of",
     "read_value",
+    "value_at",
     "wire_value",
 ]
+
+
+def value_at(answer: Fields, path: str) -> JsonValue:
+    """The value under that name, else at that dotted path: ``head.retCode``. None where there is none."""
+    if path in answer:
+        return answer[path]
+    found: JsonValue = dict(answer)
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def nested(values: Fields) -> dict[str, JsonValue]:
+    """Values by dotted paths as objects that lie in each other; a value whose path lies inside a plain value goes without."""
+    message: dict[str, JsonValue] = {}
+    for path, value in values.items():
+        *outer, last = path.split(".")
+        place: JsonValue = message
+        for name in outer:
+            place = place.setdefault(name, {}) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place[last] = value
+    return message
 
 
 class _Search(Protocol):

@@ -120,7 +120,7 @@ class Document:
         for path in self.root["paths"]:
             found = re.fullmatch(r"(/[^{}]*)\{[^{}]+\}", str(path))
             told = tuple(self._fields(self.answer(self.declared(str(path), "GET"))[1])) if found else ()
-            if found and reference and result_of(told) and reference[1] in {one.name for one in told}:
+            if found and reference and result_of(told) and reference[1] in {one.place for one in told}:
                 return f"{found[1]}{{delivery_id}}"
         return ""
 

@@ -41,7 +41,10 @@ def request_columns(table: FileDropTable, operations: Sequence[Operation]) -> Co
 
 
 def reply_columns(system: SystemFile, table: FileDropTable, operations: Sequence[Operation]) -> Columns:
-    """Of records that come back: what ``back.record`` lists, then the reply fields."""
+    """Of records that come back: what ``back.record`` lists, then the reply fields. Raises ValueError where a code has no room."""
+    known = {code for one in operations for code in one.result_codes.get(Situation.FILE_DROP, {})}
+    if table.format == "fixed" and (cut := sorted(code for code in known if len(code) > table.back.code_width)):
+        raise ValueError(f"the result code {cut[0]} is longer than back.code_width, which is {table.back.code_width}")
     roles = [role for role in table.back.record if role != "fields"]
     cells: Mapping[Role, Cell] = {
         "reference": Cell(name=table.reference.name, width=table.reference.width),

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from adapters.field_map import FieldMap, as_code, field_map, outcome_of
+from adapters.field_map import FieldMap, as_code, field_map, outcome_of, value_at
 from adapters.polling import PollTimes
 from adapters.rest_table import Poll, RestTable, RestWire
 from contracts.catalogue import Answers, Operation
@@ -91,7 +91,7 @@ def settled(
     system: SystemFile, found: WireOperation, answer: Mapping[str, JsonValue], *, accepted: bool
 ) -> Outcome | DeliveryError:
     """What the answer says; ``accepted``: its status was 202. Raises OutcomeUnknownError when it says nothing we know."""
-    code = answer.get(system.result_field)
+    code = value_at(answer, system.result_field)
     codes = found.operation.result_codes.get(Situation.API, {})
     said_accepted = (code is None and (accepted or answer.get("status") == ACCEPTED)) or (
         code == "ACCEPTED" and code not in codes

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from adapters.field_map import FieldMap, ValueForm, as_code, field_map, outcome_of
+from adapters.field_map import FieldMap, ValueForm, as_code, field_map, outcome_of, value_at
 from adapters.polling import PollTimes
 from adapters.rest_table import Verdict
 from adapters.soap_envelope import Fault, safe_code
@@ -76,7 +76,7 @@ def check_echo(
     """
     if table.reference.place == "connection":
         return
-    said = answer.get(table.echo)
+    said = value_at(answer, table.echo)
     agrees = [_as_id(said) == delivery_id] if said is not None and said != "" else []
     if relates_to is not None:
         agrees.append(relates_to == (message_id or delivery_id))
@@ -97,7 +97,7 @@ def settled(
     system: SystemFile, table: SoapTable, found: SoapOperation, answer: Fields
 ) -> Outcome | NotFound | DeliveryError:
     """What the answer says. Raises OutcomeUnknownError when it says nothing we know."""
-    code = answer.get(system.result_field)
+    code = value_at(answer, system.result_field)
     if not isinstance(code, str) or not code.strip():
         raise OutcomeUnknownError("result_missing", f"the answer carries no {system.result_field}")
     code, names = code.strip(), table.answer
@@ -239,7 +239,7 @@ def _said(
 ) -> DeliveryError | None:
     """The detail's own code; None where there is none, where it does not prove whose it is, or says nothing we know."""
     detail = dict[str, JsonValue](fault.detail)
-    if system.result_field not in detail:
+    if value_at(detail, system.result_field) is None:
         return None
     try:
         check_echo(table, detail, fault.relates_to, delivery_id, message_id)

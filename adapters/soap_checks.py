@@ -43,6 +43,7 @@ def _wanted(
 ) -> Iterator[tuple[str, str, set[str], frozenset[str]]]:
     """By operation and direction, the elements that must be there and those that are; rows of a field map show when they run."""
     told = {result_field} | ({table.echo} if table.reference.place == "element" else set())
+    told = {place.partition(".")[0] for place in told}
     asked = {table.reference.name} if table.reference.place == "element" else set()
     for found in operations.values():
         name, wire, operation = found.wire.operation, found.wire, found.operation

@@ -1,7 +1,9 @@
 """A WSDL as a new plugin needs it: the port whose version and style we speak, and the elements of its messages."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ from contracts.catalogue import FieldType
 
 _VERSIONS = ("1.2", "1.1")
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
+_DEEPEST = 4
+"""Parts in parts that are followed: a type may hold itself."""
 _STYLES = ("document/literal", "rpc/literal", "rpc/encoded")
 
 _TYPES: Mapping[str, FieldType] = {
@@ -38,8 +42,8 @@ def outline(file: Path) -> Outline:
     operations = tuple(
         OutlineOperation(
             name=name,
-            request=tuple(_fields(port.elements(name, reply=False), lists)),
-            reply=tuple(_fields(port.elements(name, reply=True), lists)),
+            request=_apart(_fields(port.elements(name, reply=False), lists)),
+            reply=_apart(_fields(port.elements(name, reply=True), lists)),
         )
         for name in sorted(port.names)
         if port.answers(name)
@@ -90,9 +94,23 @@ def _values(simple: Any) -> Sequence[str]:
     return tuple(node.get("value", "") for node in simple.findall(f"{_XSD}restriction/{_XSD}enumeration"))
 
 
-def _fields(elements: Mapping[str, Any], lists: Mapping[str, Sequence[str]], depth: int = 0) -> Iterator[OutlineField]:
+def _apart(fields: Iterator[OutlineField]) -> Sequence[OutlineField]:
+    """Fields in different parts of a message may have the same name: then each is called by its whole path."""
+    found = tuple(fields)
+    times = Counter(one.name for one in found)
+    return [replace(one, name=one.path.replace(".", "_")) if one.path and times[one.name] > 1 else one for one in found]
+
+
+def _fields(
+    elements: Mapping[str, Any], lists: Mapping[str, Sequence[str]], depth: int = 0, inside: int = 0
+) -> Iterator[OutlineField]:
     for name, element in elements.items():
         inner = dict(getattr(element.type, "elements", ()))
+        if depth == 0 and inside < _DEEPEST and _is_part(element, inner):
+            optional = element.is_optional or element.nillable
+            for one in _fields(inner, lists, inside=inside + 1):
+                yield replace(one, path=f"{name}.{one.place}", required=one.required and not optional)
+            continue
         if len(inner) == 1 and next(iter(inner.values())).accepts_multiple:
             inner = dict(getattr(next(iter(inner.values())).type, "elements", ()))
         rows = tuple(_fields(inner, lists, depth + 1)) if inner and depth < 1 else ()
@@ -101,6 +119,12 @@ def _fields(elements: Mapping[str, Any], lists: Mapping[str, Sequence[str]], dep
         codes = (lists.get(of) or lists.get(name, ())) if kind == "string" else ()
         required = not element.is_optional and not element.nillable
         yield OutlineField(name=name, type="code" if codes else kind, required=required, columns=rows, codes=codes)
+
+
+def _is_part(element: Any, inner: Mapping[str, Any]) -> bool:
+    """Whether an element only holds others, once: a part of a message, no table and no row of one."""
+    wraps_rows = len(inner) == 1 and next(iter(inner.values())).accepts_multiple
+    return bool(inner) and not element.accepts_multiple and not wraps_rows
 
 
 def _base(kind: Any) -> str:

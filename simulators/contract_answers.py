@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from adapters.contract_dialect import Dialect, snake
 from adapters.contract_outline import Outline
+from adapters.field_map import nested, value_at
 from adapters.openapi_outline import Document, read_document
 from adapters.soap_port import Port
 from adapters.wsdl_outline import read_service
@@ -174,10 +175,20 @@ def _of_elements(port: Port, name: str, told: tuple[str, ...]) -> Shape:
     def shape(answer: Fields, dice: random.Random, keep: bool) -> Fields:
         elements = port.elements(name, reply=True)
         found = {one: _element(element, dice, 0) for one, element in elements.items()}
-        kept = [one for one in found if one in answer and (keep or one in told)]
-        return found | {one: answer[one] for one in kept}
+        said = {place: value for place in told if place and (value := value_at(answer, place)) is not None}
+        return _laid(found, answer if keep else nested(said))
 
     return shape
+
+
+def _laid(found: Fields, over: Fields) -> Fields:
+    """``found`` with the values of ``over`` in their places; what has no place there is dropped."""
+    kept: dict[str, JsonValue] = {}
+    for name, value in over.items():
+        below = found.get(name)
+        if name in found:
+            kept[name] = dict(_laid(below, value)) if isinstance(below, dict) and isinstance(value, dict) else value
+    return {**found, **kept}
 
 
 def _element(element: Any, dice: random.Random, depth: int) -> JsonValue:

@@ -96,9 +96,9 @@ def _operation(
 ) -> Mapping[str, object]:
     situation = PROTOCOLS[outline.protocol]
     later = situation is Situation.FILE_DROP or (outlined.later and "enquire_path" in outline.facts)
-    wire: Mapping[str, Mapping[str, str]] = {
+    wire: Mapping[str, Mapping[str, object]] = {
         "rest": {"method": outlined.method, "path": outlined.path or f"/{snake(outlined.name)}"},
-        "soap": {"operation": outlined.name},
+        "soap": {"operation": outlined.name, **_rows(outlined, speech)},
         "file_drop": {"layout": outlined.name, "operation_code": outlined.name},
     }
     return {
@@ -110,12 +110,19 @@ def _operation(
         "request": [
             {**_field(one), "required": one.required, "source": f"form.{snake(one.name)}"}
             for one in outlined.request
-            if one.name not in speech.aside
+            if one.place not in speech.aside
         ],
-        "reply": [_field(one) for one in outlined.reply if one.name not in speech.aside],
+        "reply": [_field(one) for one in outlined.reply if one.place not in speech.aside],
         "wire": {situation: wire[outline.protocol]},
         "result_codes": {situation: codes},
     }
+
+
+def _rows(outlined: OutlineOperation, speech: Dialect) -> Mapping[str, Mapping[str, str]]:
+    """Where the fields lie, in messages whose parts lie in each other."""
+    asked = {one.place: one.name for one in outlined.request if one.place not in speech.aside}
+    told = {one.name: one.path for one in outlined.reply if one.path and one.place not in speech.aside}
+    return {"request": asked if any(one.path for one in outlined.request) else {}, "reply": told}
 
 
 def _field(field: OutlineField) -> Mapping[str, object]:
@@ -162,6 +169,7 @@ def _soap(outline: Outline, speech: Dialect, file: Path, name: str, code: str) -
 def _file_drop(outline: Outline, speech: Dialect, file: Path, name: str, code: str) -> Mapping[str, object]:
     """The exchange that a plugin begun from the same layout declares; only the layout is the department's own."""
     width = max(len(one.name) for one in speech.operations)
+    width_of_code = speech.result.width_bytes if speech.result else None
     control = {"suffix": ".ok", "content": ["rows", "md5"]}
     records: Mapping[str, Mapping[str, object]] = {
         "csv": {"delimiter": ",", "quote": '"', "eol": "CRLF", "header_row": True},
@@ -177,7 +185,10 @@ def _file_drop(outline: Outline, speech: Dialect, file: Path, name: str, code: s
         "format": outline.facts["format"],
         "encoding": "GB18030",
         "record": records[outline.facts["format"]],
-        "reference": {"name": "LSH", "width": 36},
+        "reference": {
+            "name": speech.reference[0] if speech.reference else "LSH",
+            "width": 32 if speech.reference_width == 32 else 36,
+        },
         "out": {"dir": "/out", "pattern": f"{code}_{{date:%Y%m%d}}_{{seq:02d}}.txt", "temporary_suffix": ".tmp"},
         "control_file": control,
         "back": {
@@ -185,6 +196,7 @@ def _file_drop(outline: Outline, speech: Dialect, file: Path, name: str, code: s
             "pattern": f"{code}_R_{{date:%Y%m%d}}_{{seq:02d}}.txt",
             "control_file": control,
             "record": ["reference", "operation", "code", "fields"],
+            **({"code_width": width_of_code} if width_of_code not in (None, 2) else {}),
             "done_dir": "/back/done",
             "quarantine_dir": "/back/quarantine",
         },

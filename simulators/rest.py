@@ -18,6 +18,7 @@ import orjson
 from aiohttp import web
 from pydantic import JsonValue
 
+from adapters.field_map import nested
 from adapters.rest_table import RestTable, RestWire
 from contracts.catalogue import Answers, CodeList, Operation, ResultKind
 from contracts.site import SystemFile
@@ -164,7 +165,7 @@ class RestDepartment:
     def _rejection(self, operation: Operation, delivery_id: str) -> dict[str, JsonValue]:
         codes = operation.result_codes[Situation.API].items()
         code = next((code for code, found in codes if found.outcome is ResultKind.PERMANENT), None)
-        return {self._table.reference.echo: delivery_id, **({self._system.result_field: code} if code else {})}
+        return nested({self._table.reference.echo: delivery_id, **({self._system.result_field: code} if code else {})})
 
     async def _accept(self, request: web.BaseRequest, held: Held, met: Met) -> web.StreamResponse:
         answer = _json({self._table.reference.echo: held.delivery_id, "status": "accepted"}, 202)

@@ -12,6 +12,7 @@ from datetime import datetime
 import orjson
 from pydantic import JsonValue
 
+from adapters.field_map import nested
 from contracts.catalogue import Answers, CodeList, Operation, ResultKind
 from contracts.site import SystemFile
 from contracts.situation import Situation
@@ -118,7 +119,7 @@ class Desk:
     def _decided(
         self, operation: Operation, rows: Mapping[str, str], delivery_id: str, *, was_busy: bool
     ) -> tuple[bytes, ResultKind]:
-        """The result as the channel writes it. A reply row that is more than a name cannot be turned round: its field keeps its name.
+        """The result as the channel writes it. A reply row that is more than a path cannot be turned round: its field keeps its name.
 
         A department that said "try again" takes the message the second time.
         """
@@ -134,7 +135,7 @@ class Desk:
             code_lists=self._habits.code_lists,
             code=self._habits.code(delivery_id),
         )
-        names = {name: row for name, row in rows.items() if row.isidentifier()}
+        names = {name: row for name, row in rows.items() if row.replace(".", "_").isidentifier()}
         answer: dict[str, JsonValue] = {names.get(name, name): value for name, value in verdict.fields.items()}
         if verdict.kind is ResultKind.RETURNED:
             answer["reason_code"] = verdict.code
@@ -144,7 +145,7 @@ class Desk:
             "happened_at": self._habits.now().isoformat(),
             self._system.result_field: verdict.code,
         }
-        return orjson.dumps(self.shaped(operation, answer, delivery_id)), verdict.kind
+        return orjson.dumps(self.shaped(operation, nested(answer), delivery_id)), verdict.kind
 
     def shaped(
         self, operation: Operation, answer: Mapping[str, JsonValue], delivery_id: str

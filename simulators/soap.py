@@ -20,6 +20,7 @@ from lxml import etree
 from pydantic import JsonValue
 
 from adapters.contract_dialect import snake
+from adapters.field_map import nested
 from adapters.soap_argument import xml_result
 from adapters.soap_port import Port
 from adapters.soap_table import SoapTable, SoapWire, StringCutByBytes, XmlInString, XmlResult
@@ -257,6 +258,7 @@ class SoapDepartment:
         return answered(self._table, operation, wire, orjson.loads(held.answer))
 
     def _answer(self, call: Call, name: str, fields: Mapping[str, JsonValue]) -> web.Response:
+        fields = nested(fields)
         match self._table.argument:
             case XmlInString() as form:
                 fields = {form.result: written(grown("RESPONSE", dict(fields)), form.inner_declaration)}

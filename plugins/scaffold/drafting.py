@@ -1,5 +1,6 @@
 """A new department on paper: everything that its files say, from a contract file or from nothing but its situation."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ class DraftRefused(OnedoorError):
 
 @record
 class DraftField:
-    """A field of a request or an answer. ``source``: None in an answer; ``decide``: a person must look at it."""
+    """A field of a request or an answer. ``source``: None in an answer; ``decide``: a person must look at it; ``path``: as in the outline."""
 
     name: str
     type: FieldType
@@ -32,6 +33,7 @@ class DraftField:
     width_bytes: int | None = None
     code_list: str | None = None
     columns: Sequence["DraftField"] = ()
+    path: str = ""
 
 
 @record
@@ -53,6 +55,22 @@ class DraftOperation:
         """What the item's form must ask for."""
         return [one for one in self.request if one.source is not None and one.source.startswith("form.")]
 
+    @property
+    def request_rows(self) -> Mapping[str, str]:
+        """What lies where in the request; empty where everything lies at its top under its own name."""
+        rows = {one.path or one.name: _expression(one.name) for one in self.request}
+        return rows if any(one.path for one in self.request) else {}
+
+    @property
+    def reply_rows(self) -> Mapping[str, str]:
+        """Which field lies where in the answer, for those that do not lie at its top."""
+        return {one.name: ".".join(map(_expression, one.path.split("."))) for one in self.reply if one.path}
+
+
+def _expression(name: str) -> str:
+    """A name in JMESPath."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else json.dumps(name)
+
 
 @record
 class Draft:
@@ -68,7 +86,10 @@ class Draft:
     protocol: str
     base_path: str
     result_field: str
+    result_guessed: bool
+    code_width: int | None
     reference: tuple[str, str] | None
+    reference_width: int | None
     codes: Sequence[DialectCode]
     operations: Sequence[DraftOperation]
     lists: Mapping[str, Sequence[str]]
@@ -117,9 +138,11 @@ def draft(
     speech = dialect_of(outlined, situation)
     if not speech.operations or (outline is not None and protocol != "paper" and speech.result is None):
         raise DraftRefused(
-            "no field of its answers says how it went, so none could be believed: name one result_code in the contract"
-            " file; where one text travels inside another, begin without --from and see the page on SOAP"
+            "no field of its answers says how it went, so none could be believed: in the contract file list the values of"
+            " the field that does, or in a copy of it name that field resultCode and give it its own name again in what is"
+            " written; where one text travels inside another, begin without --from and see the page on SOAP"
         )
+    _answerable(speech.codes)
     return Draft(
         name=name,
         code=code,
@@ -128,7 +151,10 @@ def draft(
         protocol=protocol,
         base_path=outline.base_path if outline else f"/{name}",
         result_field=speech.result_field,
+        result_guessed=speech.result_guessed,
+        code_width=speech.result.width_bytes if speech.result else None,
         reference=speech.reference,
+        reference_width=speech.reference_width,
         codes=speech.codes,
         operations=tuple(
             _operation(one, number, code, situation, speech.aside, lists, name)
@@ -139,6 +165,18 @@ def draft(
         lists=lists,
         facts={key: str(value) for key, value in (outline.facts if outline else {}).items()},
     )
+
+
+def _answerable(codes: Sequence[DialectCode]) -> None:
+    """A department that decides says yes and no. Raises DraftRefused."""
+    known = {one.outcome for one in codes}
+    for outcome in ("completed.granted", "completed.refused"):
+        if outcome not in known:
+            told = ", ".join(one.code for one in codes)
+            raise DraftRefused(
+                f"its result codes are {told}, and none of them can mean {outcome}: an operation that decides needs one;"
+                " ask the department, and add the code to the list in the contract file"
+            )
 
 
 def _as_text(field: OutlineField) -> OutlineField:
@@ -163,8 +201,8 @@ def _operation(
     lists: dict[str, Sequence[str]],
     name: str,
 ) -> DraftOperation:
-    request = tuple(_asked(one, lists, name) for one in outlined.request if one.name not in aside)
-    reply = tuple(_told(one, situation) for one in outlined.reply if one.name not in aside)
+    request = tuple(_asked(one, lists, name) for one in outlined.request if one.place not in aside)
+    reply = tuple(_told(one, situation) for one in outlined.reply if one.place not in aside)
     return DraftOperation(
         key=snake(outlined.name),
         item=f"{code}{number:03d}",
@@ -191,11 +229,12 @@ def _asked(field: OutlineField, lists: dict[str, Sequence[str]], name: str) -> D
         label=field.label or field.name,
         required=field.required,
         source=source or f"form.{snake(field.name)}",
-        decide=source is None,
+        decide=source is None or bool(field.path),
         max_length=field.max_length,
         width_bytes=field.width_bytes,
         code_list=code_list,
         columns=tuple(_column(one) for one in field.columns),
+        path=field.path,
     )
 
 
@@ -215,6 +254,7 @@ def _told(field: OutlineField, situation: Situation) -> DraftField:
         label=field.label or field.name,
         width_bytes=field.width_bytes,
         columns=tuple(_column(one) for one in field.columns),
+        path=field.path,
     )
 
 

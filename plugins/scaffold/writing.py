@@ -123,7 +123,7 @@ def _text(template: str, draft: Draft, facts: Mapping[str, object]) -> str:
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - TOML and Markdown, whose values are quoted by the filter toml
     )
-    environment.filters.update(toml=_toml, key=_key, columns=_columns, rules=_rules)
+    environment.filters.update(toml=_toml, key=_key, columns=_columns, rules=_rules, rows=_rows)
     return environment.get_template(template).render({"d": draft, **facts})
 
 
@@ -142,6 +142,10 @@ def _columns(columns: Sequence[DraftField]) -> str:
         f" label_zh = {_toml(one.label)}, label_en = {_toml(one.label)} }}"
         for one in columns
     )
+
+
+def _rows(rows: Mapping[str, str]) -> str:
+    return ", ".join(f"{_key(name)} = {_toml(row)}" for name, row in rows.items())
 
 
 def _rules(field: DraftField) -> str:

@@ -132,6 +132,33 @@ def test_a_contract_whose_answers_cannot_be_believed_is_refused_and_leaves_nothi
     assert not (tmp_path / "site" / "water").exists()
 
 
+def test_a_department_that_can_only_say_yes_is_told_what_its_contract_file_lacks(tmp_path: Path) -> None:
+    layout = tmp_path / "layout.csv"
+    layout.write_text("record,part,name,codes\nA1,request,XM,\nA1,reply,JGDM,00|99\n")
+    assert "codes are 00, 99, and none of them can mean completed.refused" in refused(
+        tmp_path / "site", "water", "--from", layout
+    )
+    assert not (tmp_path / "site" / "water").exists()
+
+
+def test_a_record_layout_gives_the_code_its_width_and_without_it_the_check_says_so(tmp_path: Path) -> None:
+    made(tmp_path / "site", "quakes", "--from", Path(__file__).parents[1] / "contract_files" / "quakes.csv")
+    table = tmp_path / "site" / "quakes" / "department.toml"
+    assert 'reference = { name = "YWLSH", width = 32 }' in table.read_text("utf-8")
+    assert "code_width = 4, " in table.read_text("utf-8")
+    table.write_text(table.read_text("utf-8").replace("code_width = 4, ", ""), "utf-8")
+    with pytest.raises(SiteError, match=r"the result code 0000 is longer than back\.code_width, which is 2"):
+        register_departments(str(tmp_path / "site"))
+
+
+def test_a_result_that_only_its_codes_give_away_is_marked(tmp_path: Path) -> None:
+    layout = tmp_path / "layout.csv"
+    layout.write_text("record,part,name,codes\nA1,request,XM,\nA1,reply,FKBZ,0000|0001|E1\nA1,reply,BZ,\n")
+    made(tmp_path / "site", "water", "--from", layout)
+    table = (tmp_path / "site" / "water" / "department.toml").read_text()
+    assert 'result_field = "FKBZ" # DECIDE: the only field of an answer whose values are listed' in table
+
+
 def test_an_openapi_file_gives_operations_types_codes_and_the_way_in(tmp_path: Path) -> None:
     contract = tmp_path / "water.yaml"
     contract.write_text(OPENAPI)

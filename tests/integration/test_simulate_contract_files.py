@@ -224,7 +224,13 @@ async def test_a_record_layout_alone_is_an_exchange_of_files(tmp_path: Path, fix
     assert "样例" in text
 
 
-@pytest.mark.parametrize(("file", "name"), [("meter.wsdl", "water"), ("waste.yaml", "waste"), ("heating.csv", "heat")])
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        *(("meter.wsdl", "water"), ("waste.yaml", "waste"), ("heating.csv", "heat")),
+        *(("ashes.wsdl", "ashes"), ("quakes.csv", "quakes")),
+    ],
+)
 async def test_a_plugin_that_was_begun_from_the_same_file_speaks_with_it(tmp_path: Path, file: str, name: str) -> None:
     site = tmp_path / "site"
     written = RUN.invoke(new_plugin, [name, "--from", str(FILES / file), "--site", str(site)])

@@ -76,7 +76,15 @@ QB2,request,xm,string,yes,姓名,
 QB2,request,plot,string,yes,地块编号,
 QB2,reply,jgdm,string,yes,结果,00|10|99|77
 """
-CONTRACTS = {"dogs.wsdl": (WSDL, "soap", {"busy", "E77"}), "plots.csv": (LAYOUT, "file_drop", {"99", "77"})}
+FILES = Path(__file__).parents[1] / "contract_files"
+CONTRACTS = {
+    "dogs.wsdl": (WSDL, "soap", {"busy", "E77"}),
+    "plots.csv": (LAYOUT, "file_drop", {"99", "77"}),
+    # The fields lie in parts of the message, the result too, and no code says that it is the department's no.
+    "ashes.wsdl": ((FILES / "ashes.wsdl").read_text("utf-8"), "soap", {"1001", "9999"}),
+    # Fixed width: codes of four bytes, the delivery id in a column of 32 under the department's own name.
+    "quakes.csv": ((FILES / "quakes.csv").read_text("utf-8"), "file_drop", {"0002", "9999"}),
+}
 
 
 def onedoor(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

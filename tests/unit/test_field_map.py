@@ -14,8 +14,10 @@ from adapters.field_map import (
     ValueForm,
     as_code,
     field_map,
+    nested,
     outcome_of,
     read_value,
+    value_at,
     wire_value,
 )
 from contracts.catalogue import Column, FieldType, Operation
@@ -217,6 +219,14 @@ def test_reply_rows_find_their_fields_anywhere_and_nothing_else_comes_in() -> No
     answer: dict[str, JsonValue] = {"data": [{"hit": True}], "amount": 5, "noise": "x"}
     assert mapped.from_wire(answer) == {"found": True, "amount": "5.00"}
     assert mapped.from_wire({}) == {}
+
+
+def test_values_go_to_the_places_that_their_paths_name_and_are_found_there() -> None:
+    message = nested({"id": "7", "head.retCode": "0", "head.note": "x", "id.below": "lost"})
+    assert message == {"id": "7", "head": {"retCode": "0", "note": "x"}}
+    assert value_at(message, "head.retCode") == "0"
+    assert value_at({"a.b": 1}, "a.b") == 1
+    assert value_at(message, "id.deeper") is value_at(message, "none.at.all") is None
 
 
 def test_an_answer_with_an_unreadable_field_is_not_understood() -> None:
