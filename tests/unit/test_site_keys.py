@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,10 +188,17 @@ def completions(file: Path) -> dict[str, str]:
             asked(server.stdin, server.stdout, 1, "initialize", {"processId": None, "capabilities": {}, **folder})
             say(server.stdin, method="initialized", params={})
             say(server.stdin, method="textDocument/didOpen", params={"textDocument": document})
-            position = {"line": text.count("\n"), "character": 0}
-            found = asked(server.stdin, server.stdout, 2, "textDocument/completion", {**place, "position": position})
+            where = {**place, "position": {"line": text.count("\n"), "character": 0}}
+            found: Any = None
+            # The server opens the file while it answers already: asked too early it knows of none.
+            for number in range(2, 602):
+                found = asked(server.stdin, server.stdout, number, "textDocument/completion", where)
+                if found is not None:
+                    break
+                time.sleep(0.1)
         finally:
             server.kill()
+    assert found is not None
     items = found["items"] if isinstance(found, dict) else found
     return {one["label"].split(" = ")[0]: json.dumps(one.get("documentation", "")) for one in items}
 
