@@ -4,6 +4,7 @@ What it receives, does and answers is in its ledger before anybody can see it. W
 files is told in ``simulators.faults``; after a file that is wrong in itself the right one follows under a new name.
 """
 
+import configparser
 import csv
 import hashlib
 import random
@@ -147,7 +148,7 @@ class FileDepartment:
             try:
                 rows = read_requests(self._form, content)
                 wrong = disagreement(control.read_text(), path.name, content, len(rows)) if control else ""
-            except (LookupError, ValueError, csv.Error, ParseError, struct.error) as error:
+            except (LookupError, ValueError, configparser.Error, csv.Error, ParseError, struct.error) as error:
                 rows, wrong = [], type(error).__name__
             if wrong:
                 self.problems[path.name] = f"not readable, or the control file says otherwise: {wrong}"

@@ -3,6 +3,7 @@
 Nothing here moves by itself, so that a check sees every file exactly as the hub left it.
 """
 
+import configparser
 import csv
 import shutil
 import struct
@@ -33,7 +34,7 @@ from simulators.sftp_server import SftpServer
 _KNOWN = frozenset({"name", "bytes", "rows", "md5", "sha256", "sm3"})
 """Items of a control file that a file alone decides."""
 
-_UNREADABLE = (LookupError, ValueError, csv.Error, ParseError, struct.error)
+_UNREADABLE = (LookupError, ValueError, configparser.Error, csv.Error, ParseError, struct.error)
 
 
 @record
@@ -130,8 +131,6 @@ class FileDesk:
 
     def read(self, content: bytes) -> Sequence[Request]:
         """The records of a file, by the department's own reader. Raises Failed."""
-        if self.table.format == "ini":
-            raise NotApplicable("the kit has no reader of its own for the format ini")
         try:
             return read_requests(self.form, content)
         except _UNREADABLE as error:
@@ -176,9 +175,7 @@ class FileDesk:
         return self.table.back.pattern.format(date=local, seq=self.number, day_seq=self.number)
 
     def written(self, name: str, *results: Result) -> bytes:
-        """A result file. Raises NotApplicable for a layout that the kit cannot write."""
-        if self.table.format == "ini":
-            raise NotApplicable("the kit has no writer of its own for the format ini")
+        """A result file."""
         return write_results(self.form, results, Sending(name=Path(name).stem, at=datetime.now(UTC)))
 
     def control_of(self, name: str, content: bytes, rows: int) -> bytes | None:

@@ -1,6 +1,6 @@
 """The layouts of record files as a department's own software reads and writes them: a witness of its own.
 
-Nothing here is code under test: csv, struct, ElementTree and pyzipper stand where the adapters have their own. Only the
+Nothing here is code under test: csv, struct, ElementTree, configparser and pyzipper stand where the adapters have their own. Only the
 declaration is shared. What cannot be read raises (ValueError, LookupError, csv.Error ..), and the department takes none of it.
 """
 
@@ -10,6 +10,7 @@ from simulators.file_forms.csv_form import read_csv, write_csv
 from simulators.file_forms.dbf_form import read_dbf, write_dbf
 from simulators.file_forms.fixed_form import read_fixed, write_fixed
 from simulators.file_forms.form import Form, Request, Result, Sending
+from simulators.file_forms.ini_form import read_ini, write_ini
 from simulators.file_forms.xml_form import read_xml, write_xml
 from simulators.file_forms.zip_form import read_zip, write_zip
 
@@ -32,6 +33,7 @@ _READERS: Mapping[str, Callable[[Form, bytes], Iterator[Request]]] = {
     "dbf": read_dbf,
     "xml": read_xml,
     "zip_csv": read_zip,
+    "ini": read_ini,
 }
 _WRITERS: Mapping[str, Callable[[Form, Sequence[Result], Sending], bytes]] = {
     "csv": write_csv,
@@ -39,4 +41,5 @@ _WRITERS: Mapping[str, Callable[[Form, Sequence[Result], Sending], bytes]] = {
     "dbf": write_dbf,
     "xml": write_xml,
     "zip_csv": write_zip,
+    "ini": write_ini,
 }

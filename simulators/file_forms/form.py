@@ -49,6 +49,8 @@ class Form:
                 found = told.get("operation_column")
             case "xml":
                 found = told.get("operation_attribute")
+            case "ini":
+                found = told.get("operation_key")
             case _:
                 found = "operation" if "{operation}" in self.inner_name() else None
         return None if found is None else str(found)

@@ -8,7 +8,7 @@ from simulators.certify.kit import CHECKS
 from tests.conformance.mutants import MUTANTS
 from tests.conformance.reference import Mutant, certificate_of, failed, reference, subject_of
 
-REFERENCES = ("AA-register", "BB-list", "CC-service", "DD-list", "DD-columns", "EE-office")
+REFERENCES = ("AA-register", "BB-list", "CC-service", "DD-list", "DD-columns", "DD-keys", "EE-office")
 
 
 @pytest.mark.parametrize("name", REFERENCES)
