@@ -56,7 +56,7 @@ def contract_answers(outline: Outline, speech: Dialect, file: Path) -> ContractA
         )
     if outline.protocol == "soap":
         _, _, port = read_service(file)
-        shapes = {snake(one.name): _of_elements(port, one.name, told) for one in outline.operations}
+        shapes = {snake(one.name): of_elements(port, one.name, told) for one in outline.operations}
         return ContractAnswers(shapes=shapes, statuses={})
     return ContractAnswers(shapes={}, statuses={})
 
@@ -171,7 +171,9 @@ _FORMATS: Mapping[str, Callable[[random.Random], str]] = {
 }
 
 
-def _of_elements(port: Port, name: str, told: tuple[str, ...]) -> Shape:
+def of_elements(port: Port, name: str, told: tuple[str, ...]) -> Shape:
+    """The answer of an operation of a WSDL."""
+
     def shape(answer: Fields, dice: random.Random, keep: bool) -> Fields:
         elements = port.elements(name, reply=True)
         found = {one: _element(element, dice, 0) for one, element in elements.items()}

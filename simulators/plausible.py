@@ -68,6 +68,8 @@ def plausible(field: ReplyField | Column, dice: random.Random, code_lists: Mappi
         case "table":
             columns = field.columns if isinstance(field, ReplyField) else ()
             return [{column.name: plausible(column, dice, code_lists) for column in columns}]
+        case "object" if isinstance(field, ReplyField):
+            return {column.name: plausible(column, dice, code_lists) for column in field.columns}
         case _ if field.type in _PLAIN:
             return _PLAIN[field.type](dice)
         case _:

@@ -171,6 +171,8 @@ async def unwritable(bench: Bench) -> None:
 async def widths(bench: Bench) -> None:
     """Half a character shifts every column after it."""
     at = desk(bench)
+    if at.table.format not in {"fixed", "dbf"}:
+        raise NotApplicable("this layout counts no widths")
     fields = [(one, field) for one in bench.operations for field in one.request if _has_width(field)]
     if not fields:
         raise NotApplicable("no text field has a width in bytes")
