@@ -98,9 +98,10 @@ async def server_away(bench: Bench) -> None:
         raise NotApplicable("the settings have no port")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
+    batch = sealed(bench, members(bench, 1))
     async with anew(bench, host="127.0.0.1", port=port) as gateway:
-        end = await bench.tried("check", gateway.check())
-    require(isinstance(end, TemporaryError), f"a server that is away ended as {told(end)}")
+        for end in (await bench.tried("check", gateway.check()), await sent(bench, batch, gateway)):
+            require(isinstance(end, TemporaryError), f"a server that is away ended as {told(end)}")
 
 
 @check(
