@@ -102,9 +102,6 @@ class Port:
                 return {inner[0][0]: [self._single(one, inner[0][1]) for one in value]}
             case list() if not inner and not any(isinstance(one, dict | list) for one in value):
                 return self._table.separator.join(leaf(one) for one in value)
-            case [dict() as row] if inner:
-                # A table of one row says the same as an element that comes once.
-                return self._single(row, element)
             case list():
                 raise ValueError("a list needs an element that may repeat")
             case _:

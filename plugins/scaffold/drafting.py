@@ -239,9 +239,7 @@ def _asked(field: OutlineField, lists: dict[str, Sequence[str]], name: str) -> D
 
 
 def _plain(field: OutlineField, code_list: str | None) -> FieldType:
-    """A code without a list is text; so is an object, which no form can ask for as it stands, unless its parts are known: a table of one row."""
-    if field.type == "object" and field.columns:
-        return "table"
+    """A code without a list is text; so is an object, which no form can ask for as it stands."""
     if field.type == "code":
         return "code" if code_list else "string"
     return "string" if field.type in ("object", "codes") else field.type

@@ -46,4 +46,3 @@ async def test_a_wsdl_whose_request_has_a_part_with_parts_conforms_too(tmp_path:
     assert plain in text
     schema.write_text(text.replace(plain, '<xs:element name="before" type="t:Contract"/>'), "utf-8")
     await conforms(tmp_path / "site", "--from", str(files / "meter.wsdl"))
-    assert 'type = "table"' in (tmp_path / "site" / "fresh" / "department.toml").read_text("utf-8")
