@@ -27,7 +27,9 @@ Share = Annotated[float | None, typer.Option(help="Share of sheets, 0 to 1.")]
 def clerk(
     hub: Annotated[str, typer.Option(help="Address of the hub.")],
     key_file: Annotated[Path, typer.Option(help="File with the key of a client that may work on tasks.")],
-    habits: Annotated[Path | None, typer.Option(help="File with a [clerk] table; the options below win.")] = None,
+    habits: Annotated[
+        Path | None, typer.Option(help="TOML file with his habits in a table named clerk; the options below win.")
+    ] = None,
     site: Annotated[
         Path | None, typer.Option(help="The site folder, for its holidays; none: Monday to Friday.")
     ] = None,

@@ -246,6 +246,8 @@ def _value(field: DraftField, draft: Draft) -> JsonValue:
     if field.code_list:
         return draft.lists[field.code_list][0]
     text = "样例"[: field.max_length] if field.max_length else "样例"
+    if field.width_bytes and field.width_bytes < len(text.encode()):
+        text = "1"
     return _VALUES.get(field.type, text)
 
 

@@ -39,7 +39,7 @@ def certify(
     report: Annotated[Path | None, typer.Option(help="Folder for an HTML and a JSON report of each system.")] = None,
     check: Annotated[list[str] | None, typer.Option(help="Only this check; repeat.")] = None,
     settings: Annotated[
-        Path | None, typer.Option(help="Settings with [systems.X.api]: certify against these test endpoints.")
+        Path | None, typer.Option(help="Settings with a table systems.X.api: certify against these test endpoints.")
     ] = None,
     endpoint: Annotated[str | None, typer.Option(help="Certify against the test endpoint at this address.")] = None,
     channel: Annotated[

@@ -151,6 +151,13 @@ def test_a_record_layout_gives_the_code_its_width_and_without_it_the_check_says_
         register_departments(str(tmp_path / "site"))
 
 
+def test_a_column_of_one_byte_has_a_sample_value_that_fits(tmp_path: Path) -> None:
+    layout = tmp_path / "layout.csv"
+    layout.write_text("record,part,name,width,codes\nA1,request,XM,40,\nA1,request,KIND,1,\nA1,reply,JGDM,2,00|10\n")
+    made(tmp_path / "site", "water", "--from", layout)
+    trials_pass(tmp_path / "site", "water")
+
+
 def test_a_result_that_only_its_codes_give_away_is_marked(tmp_path: Path) -> None:
     layout = tmp_path / "layout.csv"
     layout.write_text("record,part,name,codes\nA1,request,XM,\nA1,reply,FKBZ,0000|0001|E1\nA1,reply,BZ,\n")
