@@ -34,7 +34,7 @@ class Ledger:
     def __init__(self, path: Path, *, synced: bool = True) -> None:
         """``synced`` False: for a city that cannot crash, where each sync would only cost time."""
         self.path = path
-        self._synced = synced
+        self.synced = synced
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self._effects: Counter[str] = Counter()
@@ -58,7 +58,7 @@ class Ledger:
             }
             self._count(entry)
             self._file.write(json.dumps(entry) + "\n")
-            if self._synced:
+            if self.synced:
                 self._file.flush()
                 os.fdatasync(self._file.fileno())
             return self._effects[delivery_id]

@@ -175,8 +175,11 @@ class Desk:
             await self._log(("reply", held.delivery_id, held.operation.key, digest, said))
 
     async def _log(self, *entries: tuple[str, str, str, str, str]) -> None:
-        if self._ledger is not None:
+        if self._ledger is not None and self._ledger.synced:
             await asyncio.to_thread(self._write, self._ledger, entries)
+        elif self._ledger is not None:
+            # Without a sync there is nothing to wait for, and a thread costs more than the line.
+            self._write(self._ledger, entries)
 
     def _write(self, ledger: Ledger, entries: tuple[tuple[str, str, str, str, str], ...]) -> None:
         for kind, delivery_id, operation, digest, note in entries:

@@ -13,6 +13,7 @@ from adapters.http_client import AiohttpClient, open_http, tls_context
 from contracts.records import Fields
 from simulators.certify.http_proxy import HttpProxy
 from simulators.certify.runtime import WatchedHttp
+from simulators.certify.signing import made_key
 from simulators.certify.subject import Subject
 from simulators.ledger import Ledger
 from simulators.rest import RestDepartment, rest_desk
@@ -22,7 +23,7 @@ from simulators.soap import soap_desk
 
 @dataclass(slots=True)
 class ApiPlace:
-    """``settings`` open the channel. ``ledger``: of a simulated department; None at a test endpoint.
+    """``settings`` open the channel, with ``secrets`` that cannot be made up by name alone. ``ledger``: of a simulated department; None at a test endpoint.
 
     ``code``: what the simulated department must say; None: it grants. ``callbacks``: its calls to the hub, headers and body;
     ``repeat``: it calls again, signed anew, where it calls at all.
@@ -31,6 +32,7 @@ class ApiPlace:
     proxy: HttpProxy
     http: WatchedHttp
     settings: Fields
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     ledger: Ledger | None = None
     code: str | None = None
     callbacks: "asyncio.Queue[tuple[Mapping[str, str], bytes]]" = field(default_factory=asyncio.Queue)
@@ -75,6 +77,11 @@ async def simulated(subject: Subject, folder: Path, secret: Callable[[str], str]
             url = (await stack.enter_async_context(department.serving("127.0.0.1", 0))).url
         place = await _place(stack, url, {}, None)
         place.ledger = ledger
+        kind, names = subject.auth()
+        if kind == "x509":
+            file = folder / "signing.pem"
+            place.secrets = {names[0]: await asyncio.to_thread(made_key, file)}
+            place.settings = {**place.settings, "signing_certificate": str(file)}
         told.append(place)
         if department is not None and department.caller is not None:
             department.caller.post = place.called
@@ -84,8 +91,10 @@ async def simulated(subject: Subject, folder: Path, secret: Callable[[str], str]
 
 
 @asynccontextmanager
-async def endpoint(settings: Fields, key: str | None) -> AsyncIterator[ApiPlace]:
-    """A test endpoint of the department's own behind the proxy. ``key``: of a client certificate, in PEM. Raises CredentialsError."""
+async def endpoint(subject: Subject, settings: Fields, secret: Callable[[str], str]) -> AsyncIterator[ApiPlace]:
+    """A test endpoint of the department's own behind the proxy, which speaks TLS in the gateway's place. Raises CredentialsError."""
+    kind, names = subject.auth()
+    key = secret(names[0]) if kind == "mtls" and str(settings["url"]).startswith("https://") else None
     async with AsyncExitStack() as stack:
         url = str(settings["url"])
         tls = None

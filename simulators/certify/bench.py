@@ -278,9 +278,9 @@ async def bench(subject: Subject, target: Target, listener: Listener) -> AsyncIt
             place = await stack.enter_async_context(
                 api_place.simulated(subject, folder, secret, target.seed)
                 if target.settings is None
-                else api_place.endpoint(target.settings, None)
+                else api_place.endpoint(subject, target.settings, secret)
             )
-            settings, runtime.watched = place.settings, place.http
+            settings, runtime.known, runtime.watched = place.settings, place.secrets, place.http
         elif channel.situation is Situation.FILE_DROP:
             files = (
                 stack.enter_context(file_place.simulated(subject, folder, secret, target.seed))

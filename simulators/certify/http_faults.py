@@ -188,8 +188,20 @@ def with_bad_bytes(body: bytes) -> bytes:
     return body[:middle] + b"\xff\xff\xfe" + body[middle:]
 
 
-def soap_fault(version: str, code: str) -> bytes:
-    """A fault as SOAP ``version`` writes it; ``code``: Client or Server."""
+def soap_fault(code: str, line: str = "500 Internal Server Error") -> Act:
+    """A fault in the SOAP version of the message; ``code``: Client or Server."""
+
+    async def act(call: Call) -> None:
+        version = "1.2" if b"http://www.w3.org/2003/05/soap-envelope" in call.arrival.body else "1.1"
+        await status(line, body=_fault(version, code), kind=_XML[version])(call)
+
+    return act
+
+
+_XML = {"1.1": "text/xml", "1.2": "application/soap+xml"}
+
+
+def _fault(version: str, code: str) -> bytes:
     if version == "1.1":
         space = "http://schemas.xmlsoap.org/soap/envelope/"
         inner = f"<faultcode>s:{code}</faultcode><faultstring>sample fault</faultstring>"

@@ -5,7 +5,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from simulators.certify.kit import BY_NAME, Certificate
-from simulators.certify.verdict import Status
+from simulators.certify.verdict import Result, Status
 
 
 def as_json(certificate: Certificate) -> dict[str, Any]:
@@ -21,11 +21,18 @@ def as_json(certificate: Certificate) -> dict[str, Any]:
         "seed": certificate.seed,
         "made_at": certificate.made_at.isoformat(timespec="seconds"),
         "grade": certificate.grade,
-        "checks": [
-            {"name": one.name, "status": one.status.value, **({"reason": one.reason} if one.reason else {})}
-            for one in certificate.results
-        ],
+        "checks": [_told(one) for one in certificate.results],
     }
+
+
+def _told(result: Result) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": result.name, "status": result.status.value}
+    if result.reason:
+        told["reason"] = result.reason
+    if result.status is Status.FAILED:
+        check = BY_NAME[result.name]
+        told["change"] = {"zh": check.mend_zh, "en": check.mend_en}
+    return told
 
 
 def html(certificate: Certificate) -> str:

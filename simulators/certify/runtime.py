@@ -99,8 +99,3 @@ def made_secrets(seed: int) -> Callable[[str], str]:
 def no_secret(name: str) -> str:
     """A place where none has been put. Raises CredentialsError."""
     raise CredentialsError("secret_missing", f"there is no secret {name}: put it into the secrets folder")
-
-
-def known_secrets(values: Mapping[str, str]) -> Callable[[str], str]:
-    """Those of ``values``, and no others."""
-    return lambda name: values[name] if name in values else no_secret(name)

@@ -1,6 +1,6 @@
 """What is certified: a system of a site, as its plugin registered it, and its tables where it is declared by tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from contracts.errors import OnedoorError
@@ -52,6 +52,15 @@ class Subject:
         """Its protocol and table, where it is declared as a table."""
         declared = self.declared
         return protocol_of(declared) if declared is not None else None
+
+    def auth(self) -> tuple[str, Sequence[str]]:
+        """How its table says that the hub proves who it is: the kind, and the names of the secrets."""
+        table = self.table
+        said = table[1].get("auth") if table is not None else None
+        if not isinstance(said, Mapping):
+            return "", ()
+        names = said.get("secrets")
+        return str(said.get("kind", "")), [str(one) for one in names] if isinstance(names, Sequence) else ()
 
     def _meant(self, channel: Channel | ChannelFile) -> bool:
         if self.way is None:

@@ -23,7 +23,7 @@ from simulators.certify.subject import NothingToCertify, subjects
 from simulators.certify.suite import Conformance
 from simulators.certify.verdict import Status
 from simulators.world import Plan, world
-from tests.conformance.reference import SITE, TARGET, failed, reference
+from tests.conformance.reference import SITE, TARGET, Mutant, certificate_of, failed, reference, subject_of
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,11 +66,14 @@ def test_a_report_is_written_as_a_page_and_as_json(tmp_path: Path) -> None:
 def test_a_failed_check_says_what_to_change_and_the_exit_code_tells(tmp_path: Path) -> None:
     (tmp_path / "aa_key").write_text("样例")
     nowhere = ("--endpoint", "http://127.0.0.1:9", "--secrets", tmp_path)
-    done = certify("AA", "--site", SITE, *nowhere, "--check", "good-delivery")
+    done = certify("AA", "--site", SITE, *nowhere, "--check", "good-delivery", "--report", tmp_path)
     assert done.returncode == 1
     assert "good-delivery (must)" in done.stdout
     (check,) = [one for one in CHECKS if one.name == "good-delivery"]
     assert check.mend_zh in done.stdout
+    (found,) = json.loads((tmp_path / "AA-register.json").read_text("utf-8"))["checks"]
+    assert found["change"] == {"zh": check.mend_zh, "en": check.mend_en}
+    assert found["reason"] in (tmp_path / "AA-register.html").read_text("utf-8")
 
 
 async def test_a_test_endpoint_is_certified_by_the_settings_that_simulate_writes(tmp_path: Path) -> None:
@@ -103,6 +106,13 @@ async def test_a_plugin_without_tables_is_certified_at_a_test_endpoint() -> None
     assert {one.status for one in rest} == {Status.NOT_APPLICABLE}
     assert failed(certificate) == {}
     assert sum(one.status is Status.PASSED for one in certificate.results) > 60
+
+
+async def test_a_department_whose_messages_are_signed_gets_a_key_that_was_made_for_it(tmp_path: Path) -> None:
+    auth = 'auth = { kind = "usernametoken", secrets = ["cc_user", "cc_password"], password = "digest" }'
+    signed = 'auth = { kind = "x509", secrets = ["cc_key"] }'
+    subject = subject_of(Mutant(check="", of="CC-service", edits=((auth, signed),)), tmp_path)
+    assert failed(await certificate_of(subject)) == {}
 
 
 def test_another_channel_than_the_one_that_sends_is_certified_by_name() -> None:

@@ -1,22 +1,21 @@
-"""A message and its answer: what each code means, what is done once, what comes later."""
+"""A message and its answer: what leaves, what is done once, what comes later."""
 
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import unquote_to_bytes
 
-from contracts.catalogue import Answers, Operation, ResultKind
-from contracts.delivery import AwaitingReply, Completed, Decision, Delivery, Lookup, NotFound, Outcome, Returned
-from contracts.errors import DeliveryError, DuplicateError, OutcomeUnknownError, PermanentError, TemporaryError
-from contracts.plugin import Collecting, Enquiring, Receiving
+from contracts.catalogue import Answers
+from contracts.delivery import AwaitingReply, Completed, Delivery, Returned
+from contracts.errors import DeliveryError, TemporaryError
+from contracts.plugin import Collecting, Receiving
 from contracts.situation import Situation
-from simulators.certify import http_faults as acts
 from simulators.certify.bench import Bench
 from simulators.certify.check import Area, Weight, check
 from simulators.certify.checks.mapping import told
 from simulators.certify.deliveries import marks
 from simulators.certify.http_proxy import Arrival
-from simulators.certify.verdict import Failed, NotApplicable, require
+from simulators.certify.verdict import NotApplicable, require
 
 API = (Situation.API,)
 
@@ -61,169 +60,6 @@ async def good_delivery(bench: Bench) -> None:
         if bench.api.ledger is not None:
             done = bench.api.effects - effects
             require(done == 1, f"{operation.key}: the department acted {done} times")
-
-
-async def said(bench: Bench, operation: Operation, code: str) -> Outcome | DeliveryError:
-    """How a delivery ends when the department says ``code``, at once or later. Raises NotApplicable at a test endpoint."""
-    place = bench.simulated
-    place.code = code
-    try:
-        return await bench.settled(bench.delivery(operation))
-    finally:
-        place.code = None
-
-
-async def each_code(bench: Bench, *kinds: ResultKind, duplicate: bool = False) -> list[tuple[Operation, str, object]]:
-    """How deliveries end for every code of some kinds: operation, code, end. Raises NotApplicable where no operation has one."""
-    ends: list[tuple[Operation, str, object]] = []
-    for operation in bench.operations:
-        for code, found in operation.result_codes.get(bench.channel.situation, {}).items():
-            if found.outcome in kinds and found.duplicate is duplicate:
-                ends.append((operation, code, await said(bench, operation, code)))
-    if not ends:
-        raise NotApplicable(f"no code of this channel means {'a duplicate' if duplicate else kinds[0].value}")
-    return ends
-
-
-@check(
-    "success-is-a-decision",
-    Area.EXCHANGE,
-    zh=("表示办结的每个结果码都成为办结", "核对 result_codes 中 completed.granted 与 completed.done 的映射"),
-    en=(
-        "Every code that settles a delivery settles it as declared",
-        "Correct what result_codes says of the codes that mean completed.granted and completed.done",
-    ),
-    situations=API,
-)
-async def success_is_a_decision(bench: Bench) -> None:
-    """What the resident waits for."""
-    wanted = {ResultKind.GRANTED: Decision.GRANTED, ResultKind.DONE: Decision.DONE}
-    for operation, code, end in await each_code(bench, ResultKind.GRANTED, ResultKind.DONE):
-        decision = wanted[operation.result_codes[bench.channel.situation][code].outcome]
-        is_it = isinstance(end, Completed) and end.decision is decision
-        require(is_it, f"{operation.key}: code {code} ended as {told(end)}")
-
-
-@check(
-    "answers-bring-their-fields",
-    Area.EXCHANGE,
-    zh=("声明的答复字段都能取回", "核对 reply 的字段名、类型与映射行"),
-    en=(
-        "Every reply field that the operation declares comes back",
-        "Correct names, types and rows of the operation's reply fields",
-    ),
-    situations=API,
-)
-async def answers_bring_their_fields(bench: Bench) -> None:
-    """Later steps and the resident's notice are made of them."""
-    for operation in bench.operations:
-        codes = operation.result_codes[bench.channel.situation].items()
-        code = next((code for code, one in codes if one.outcome in _SETTLES and not one.none_found), None)
-        if code is None:
-            continue
-        end = await said(bench, operation, code)
-        got = set(end.fields) if isinstance(end, Completed) else set[str]()
-        missing = sorted({field.name for field in operation.reply} - got)
-        require(not missing, f"{operation.key}: the answer is without {', '.join(missing)}")
-
-
-_SETTLES = frozenset({ResultKind.GRANTED, ResultKind.DONE})
-
-
-@check(
-    "refusal-is-a-decision",
-    Area.EXCHANGE,
-    zh=("不予许可是业务决定,不是差错", "把该结果码映射为 completed.refused,而非错误"),
-    en=(
-        "A refusal is a decision and no error",
-        "Map the code to completed.refused; do not raise for a business decision",
-    ),
-    situations=API,
-)
-async def refusal_is_a_decision(bench: Bench) -> None:
-    """An error would be sent again."""
-    for operation, code, end in await each_code(bench, ResultKind.REFUSED):
-        is_refusal = isinstance(end, Completed) and end.decision is Decision.REFUSED
-        require(is_refusal, f"{operation.key}: code {code} ended as {told(end)}")
-
-
-@check(
-    "return-wants-a-correction",
-    Area.EXCHANGE,
-    zh=("退回成为退回补正", "把该结果码映射为 returned"),
-    en=("A return becomes a return, not a refusal and not an error", "Map the code to returned"),
-    situations=API,
-)
-async def return_wants_a_correction(bench: Bench) -> None:
-    """The resident may mend the papers and come again."""
-    for operation, code, end in await each_code(bench, ResultKind.RETURNED):
-        require(isinstance(end, Returned), f"{operation.key}: code {code} ended as {told(end)}")
-
-
-@check(
-    "busy-is-temporary",
-    Area.EXCHANGE,
-    zh=("表示稍后再试的结果码成为暂时性错误", "把该结果码映射为 temporary"),
-    en=("A code that means try again later is a TemporaryError", "Map the code to temporary"),
-    situations=API,
-)
-async def busy_is_temporary(bench: Bench) -> None:
-    """The hub comes again by itself."""
-    for operation, code, end in await each_code(bench, ResultKind.TEMPORARY):
-        require(isinstance(end, TemporaryError), f"{operation.key}: code {code} ended as {told(end)}")
-
-
-@check(
-    "rejection-is-permanent",
-    Area.EXCHANGE,
-    zh=("拒收报文的结果码成为永久性错误", "把该结果码映射为 permanent"),
-    en=("A code that rejects the message is a PermanentError", "Map the code to permanent"),
-    situations=API,
-)
-async def rejection_is_permanent(bench: Bench) -> None:
-    """Sent again it would be rejected again."""
-    for operation, code, end in await each_code(bench, ResultKind.PERMANENT):
-        is_it = isinstance(end, PermanentError) and not isinstance(end, DuplicateError)
-        require(is_it, f"{operation.key}: code {code} ended as {told(end)}")
-
-
-@check(
-    "duplicate-is-known",
-    Area.EXCHANGE,
-    zh=("部门称已有此件的结果码成为 DuplicateError", "在该结果码上写 duplicate = true,或抛出 DuplicateError"),
-    en=(
-        "A code that says that the department has it already is a DuplicateError",
-        "Say duplicate = true of the code, or raise DuplicateError",
-    ),
-    situations=API,
-)
-async def duplicate_is_known(bench: Bench) -> None:
-    """After an unknown outcome it is good news."""
-    for operation, code, end in await each_code(bench, ResultKind.PERMANENT, duplicate=True):
-        require(isinstance(end, DuplicateError), f"{operation.key}: code {code} ended as {told(end)}")
-
-
-@check(
-    "unknown-code-is-unknown",
-    Area.EXCHANGE,
-    zh=("未声明的结果码绝不算成功", "对未知结果码抛出 OutcomeUnknownError,并在 result_codes 中补登"),
-    en=(
-        "A code that nobody declared is never a success",
-        "Raise OutcomeUnknownError for a code you do not know, and declare it in result_codes",
-    ),
-    situations=API,
-)
-async def unknown_code_is_unknown(bench: Bench) -> None:
-    """Departments add codes without telling."""
-    for operation in bench.classes:
-        codes = operation.result_codes.get(bench.channel.situation, {})
-        code = next(one for one in ("77", "78", "79") if one not in codes)
-        try:
-            end: object = await said(bench, operation, code)
-        except Failed:
-            # A callback with such a code is refused, a list leaves it out: either way nobody takes it for an answer.
-            continue
-        require(isinstance(end, OutcomeUnknownError), f"{operation.key}: an undeclared code ended as {told(end)}")
 
 
 @check(
@@ -463,139 +299,9 @@ async def later_answer_comes_back(bench: Bench) -> None:
         require(near, f"{operation.key}: an answer of this minute is dated {at:%Y-%m-%d}")
 
 
-@check(
-    "enquiry-finds-the-outcome",
-    Area.EXCHANGE,
-    zh=("查询能查到已办的结果", "核对查询路径或操作,以及答复的映射"),
-    en=(
-        "An enquiry finds what the department did",
-        "Correct the path or the operation of the enquiry, and the map of its answer",
-    ),
-    situations=API,
-    needs=(Enquiring,),
-)
-async def enquiry_finds_the_outcome(bench: Bench) -> None:
-    """After an unknown outcome it is what the hub does first."""
-    for operation in bench.classes:
-        delivery = bench.delivery(operation)
-        with bench.api.proxy.doing(acts.lose_reply):
-            await bench.deliver(delivery)
-        found = await bench.enquire(delivery)
-        require(isinstance(found, Completed | Returned | AwaitingReply), f"{operation.key}: found {told(found)}")
-
-
-@check(
-    "enquiry-knows-what-never-came",
-    Area.EXCHANGE,
-    zh=("从未收到的编号,查询如实说没有", "部门对未知编号回答未收到并回传编号;网关返回 NotFound"),
-    en=(
-        "An enquiry about what never came says so",
-        "Let the department answer that it has nothing and repeat the id; return NotFound",
-    ),
-    situations=API,
-    needs=(Enquiring,),
-)
-async def enquiry_knows_what_never_came(bench: Bench) -> None:
-    """Only then may it be sent again."""
-    for operation in bench.classes:
-        found = await bench.enquire(bench.delivery(operation))
-        require(isinstance(found, NotFound), f"{operation.key}: found {told(found)} of what never came")
-        simulated = bench.api.ledger is not None
-        known = not simulated or (isinstance(found, NotFound) and found.what is Lookup.NOT_RECEIVED)
-        require(known, f"{operation.key}: cannot tell that it never came")
-
-
-@check(
-    "enquiry-has-no-effect",
-    Area.EXCHANGE,
-    zh=("查询不产生业务", "查询只读,不得借发送接口查询"),
-    en=("An enquiry has no effect", "Let the enquiry read only, and never send the message to find out"),
-    situations=API,
-    needs=(Enquiring,),
-)
-async def enquiry_has_no_effect(bench: Bench) -> None:
-    """It may come again and again."""
-    place = bench.simulated
-    for operation in bench.classes:
-        delivery = bench.delivery(operation)
-        await bench.enquire(delivery)
-        await bench.deliver(delivery)
-        effects = place.effects
-        await bench.enquire(delivery)
-        later = bench.delivery(operation)
-        await bench.enquire(later)
-        require(place.effects == effects, f"{operation.key}: an enquiry made the department act")
-
-
-@check(
-    "enquiry-believes-no-fault",
-    Area.EXCHANGE,
-    zh=("查询遇到故障时不下结论", "查询失败时抛出 DeliveryError 或返回 cannot_tell,不得当作未收到或已办"),
-    en=(
-        "An enquiry that meets a fault concludes nothing",
-        "Raise DeliveryError or return cannot_tell; a fault means neither done nor not received",
-    ),
-    situations=API,
-    needs=(Enquiring,),
-)
-async def enquiry_believes_no_fault(bench: Bench) -> None:
-    """A proxy's page would send a case a second time."""
-    page = b"<html>no such page</html>"
-    every = {
-        "a 404 page": acts.status("404 Not Found", body=page, kind="text/html"),
-        "a 200 page": acts.status("200 OK", body=page, kind="text/html"),
-        "a 500": acts.status("500 Internal Server Error"),
-        "a 503": acts.status("503 Service Unavailable"),
-        "an empty answer": acts.status("200 OK"),
-        "a cut answer": acts.cut,
-        "a lost connection": acts.reset,
-    }
-    if not bench.by_connection:
-        every["another delivery's answer"] = acts.changed(acts.with_other_id)
-    operation = bench.classes[0]
-    delivery = bench.delivery(operation)
-    await bench.deliver(delivery)
-    for what, act in every.items():
-        with bench.api.proxy.doing(act):
-            found = await bench.enquire(delivery)
-        honest = isinstance(found, DeliveryError) or (isinstance(found, NotFound) and found.what is Lookup.CANNOT_TELL)
-        require(honest, f"{operation.key}: {what} was taken for {told(found)}")
-
-
-@check(
-    "collected-answers-stay-until-stored",
-    Area.EXCHANGE,
-    zh=("未提交的答复仍留在那里,下次还能取到", "collect 在恢复执行之后才确认或前移游标"),
-    en=(
-        "Answers that were not committed are there the next time",
-        "Confirm, or move the cursor, only after collect is resumed",
-    ),
-    situations=API,
-    needs=(Collecting,),
-)
-async def collected_answers_stay(bench: Bench) -> None:
-    """The hub may die between reading and storing."""
-    later = [one for one in bench.operations if one.answers is Answers.LATER]
-    if not later:
-        raise NotApplicable("every operation answers at once")
-    delivery = bench.delivery(later[0])
-    await bench.deliver(delivery)
-    await bench.reply(delivery, keep=True)
-    again = {one.delivery_id for one in await bench.collected()}
-    require(delivery.id in again, "what was not committed is not there any more")
-
-
 CHECKS = (
     check_has_no_effect,
     good_delivery,
-    success_is_a_decision,
-    answers_bring_their_fields,
-    refusal_is_a_decision,
-    return_wants_a_correction,
-    busy_is_temporary,
-    rejection_is_permanent,
-    duplicate_is_known,
-    unknown_code_is_unknown,
     delivery_id_travels,
     same_id_acts_once,
     stored_message_is_sent,
@@ -606,9 +312,4 @@ CHECKS = (
     no_secret_in_the_address,
     deliveries_keep_apart,
     later_answer_comes_back,
-    enquiry_finds_the_outcome,
-    enquiry_knows_what_never_came,
-    enquiry_has_no_effect,
-    enquiry_believes_no_fault,
-    collected_answers_stay,
 )
