@@ -23,6 +23,7 @@ from simulators.certify.subject import NothingToCertify, subjects
 from simulators.certify.suite import Conformance
 from simulators.certify.verdict import Status
 from simulators.world import Plan, world
+from tests.conformance.mutants import MUTANTS
 from tests.conformance.reference import SITE, TARGET, Mutant, certificate_of, failed, reference, subject_of
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
@@ -106,6 +107,14 @@ async def test_a_plugin_without_tables_is_certified_at_a_test_endpoint() -> None
     assert {one.status for one in rest} == {Status.NOT_APPLICABLE}
     assert failed(certificate) == {}
     assert sum(one.status is Status.PASSED for one in certificate.results) > 60
+
+
+@pytest.mark.parametrize(("check", "grade"), [("readme-is-there", "B"), ("fault-500", "F")])
+async def test_what_should_be_costs_a_grade_and_what_must_be_the_certificate(
+    check: str, grade: str, tmp_path: Path
+) -> None:
+    (mutant,) = [one for one in MUTANTS if one.check == check]
+    assert (await certificate_of(subject_of(mutant, tmp_path))).grade == grade
 
 
 async def test_a_department_whose_messages_are_signed_gets_a_key_that_was_made_for_it(tmp_path: Path) -> None:
