@@ -71,9 +71,7 @@ def registered(site: Path, allowed: Iterable[str] = ()) -> Registered:
     except pluggy.PluginValidationError as error:
         raise PluginsRefused(f"plugin {error.plugin}: {error}: see the hook list") from error
     departments: list[Department] = []
-    for name, plugin in manager.list_name_plugin():
-        if plugin is None:
-            continue
+    for name, _ in manager.list_name_plugin():
         others = [other for other_name, other in manager.list_name_plugin() if other_name != name]
         caller = manager.subset_hook_caller("register_departments", remove_plugins=others)
         try:

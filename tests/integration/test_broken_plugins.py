@@ -77,6 +77,19 @@ def install(folder: Path, name: str, code: str) -> str:
     return name
 
 
+def test_a_misspelt_hook_is_refused_by_name(plugins: Path) -> None:
+    code = "from contracts.plugin import hookimpl\n@hookimpl\ndef register_departmants(site):\n    return ()"
+    with pytest.raises(PluginsRefused, match=r"(?s)register_departmants.*: see the hook list"):
+        register(SITE, [install(plugins, "misspelt", code)])
+
+
+def test_a_distribution_that_owns_one_of_our_names_is_refused(plugins: Path) -> None:
+    install(plugins, "squatter", "")
+    (plugins / "squatter-1.0.dist-info" / "top_level.txt").write_text("hub\n")
+    with pytest.raises(PluginsRefused, match="the package name hub is also owned by squatter: uninstall that"):
+        register(SITE)
+
+
 @pytest.mark.parametrize(("code", "why"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_plugin_that_is_broken_is_named_and_the_others_register(plugins: Path, code: str, why: str) -> None:
     broken = install(plugins, "broken", code)
