@@ -29,6 +29,11 @@ _STRUCTURE: Final[Mapping[str, re.Pattern[str]]] = {
     **dict.fromkeys(("href", "id"), _NUMBERED),
 }
 """Attributes that hold a message together, and the form in which they may stay."""
+_ADDRESSING: Final = frozenset(
+    {"http://www.w3.org/2005/08/addressing", "http://schemas.xmlsoap.org/ws/2004/08/addressing"}
+)
+_ACTION: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.:/_#-]{0,200}")
+"""WS-Addressing names the operation by a URI, which is the interface's and nobody's."""
 _DEEPEST: Final = 200
 
 Body = Mapping[str, JsonValue]
@@ -146,13 +151,19 @@ def _element(node: Any, sieve: Sieve) -> Any:
         stays = form is not None and form.fullmatch(value) and not re.search(r"\d{5}", value)
         made.set(key, value if stays else sieve.text(plain.localname, value))
     if node.text:
-        made.text = node.text if not node.text.strip() else _inner(node.text, tag.localname, sieve)
+        stays = not node.text.strip() or _is_action(tag, node.text)
+        made.text = node.text if stays else _inner(node.text, tag.localname, sieve)
     for child in node:
         if isinstance(child.tag, str):
             made.append(_element(child, sieve))
     if node.tail and node.tail.strip():
         made.tail = sieve.text(tag.localname, node.tail)
     return made
+
+
+def _is_action(tag: Any, text: str) -> bool:
+    named = tag.localname == "Action" and tag.namespace in _ADDRESSING
+    return named and _ACTION.fullmatch(text.strip()) is not None and not re.search(r"\d{5}", text)
 
 
 def _spaces(node: Any, sieve: Sieve) -> dict[str | None, str]:

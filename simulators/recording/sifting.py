@@ -117,7 +117,9 @@ class Sieve:
     def _may_stay(self, name: str, text: str) -> bool:
         if text in self._declared.codes or text in self._declared.names or _says_how_it_went(text):
             return True
-        if UUID_FORM.fullmatch(text) or (text.isascii() and text.lstrip("-").isdigit() and len(text) <= _DIGITS_LEFT):
+        if UUID_FORM.fullmatch(text.removeprefix("urn:uuid:")) or (
+            text.isascii() and text.lstrip("-").isdigit() and len(text) <= _DIGITS_LEFT
+        ):
             return True
         if is_result(name) and _CODE.fullmatch(text):
             return True

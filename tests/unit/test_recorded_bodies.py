@@ -58,3 +58,14 @@ def test_what_is_no_message_has_no_fields() -> None:
     assert operation_of({"xml": "<broken"}) == operation_of({"xml": "<a/>"}) == operation_of({}) == ""
     assert len(written({"bytes": 12}, "application/pdf")) == 12
     assert written({"text": "样例"}, "text/plain") == "样例".encode()
+
+
+def test_what_addressing_says_of_the_message_stays_and_what_hides_there_does_not() -> None:
+    space = "http://www.w3.org/2005/08/addressing"
+    message = "urn:uuid:0193c1a2-0000-7000-8000-000000000001"
+    content = f"<e xmlns:a='{space}'><a:Action>urn:water:Apply</a:Action><a:MessageID>{message}</a:MessageID><a:Action>{NAME}</a:Action><Action>urn:x</Action></e>"
+    kept = str(sifted(content.encode(), "text/xml", "", Sieve()))
+    assert "urn:water:Apply" in kept
+    assert message in kept
+    assert NAME not in kept
+    assert "urn:x" not in kept
