@@ -6,11 +6,9 @@ their parameters ``:like_this`` and use only SQL that SQLite and PostgreSQL shar
 
 import fcntl
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, lru_cache
-from operator import itemgetter
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -73,28 +71,21 @@ class Connection:
 
     def run(self, statement: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute; returns how many rows it changed."""
-        return self._execute(statement, parameters).rowcount
-
-    def _execute(self, statement: str, parameters: Mapping[str, Any] | None) -> sqlite3.Cursor:
-        if not parameters:
-            return self._raw.execute(statement)
-        text, values = _by_position(statement)
-        return self._raw.execute(text, values(parameters))
+        return self._raw.execute(statement, parameters or {}).rowcount
 
     def run_many(self, statement: str, parameters: Iterable[Mapping[str, Any]]) -> None:
         """Execute once for each set of parameters."""
-        text, values = _by_position(statement)
-        self._raw.executemany(text, map(values, parameters))
+        self._raw.executemany(statement, parameters)
 
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """All rows."""
-        cursor = self._execute(statement, parameters)
+        cursor = self._raw.execute(statement, parameters or {})
         names = self._columns(statement, cursor)
         return [dict(zip(names, values, strict=True)) for values in cursor]
 
     def row(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
         """The first row, if any."""
-        cursor = self._execute(statement, parameters)
+        cursor = self._raw.execute(statement, parameters or {})
         values = cursor.fetchone()
         return None if values is None else dict(zip(self._columns(statement, cursor), values, strict=True))
 
@@ -134,30 +125,6 @@ class Connection:
     def close(self) -> None:
         """Close it."""
         self._raw.close()
-
-
-Values: TypeAlias = Callable[[Mapping[str, Any]], tuple[Any, ...]]
-
-
-@lru_cache(maxsize=2048)
-def _by_position(statement: str) -> tuple[str, Values]:
-    """The statement with its parameters by position, and what puts them in order: by name the driver looks each one up each time."""
-    names: list[str] = []
-
-    def place(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return found[0]
-        names.append(found[1])
-        return "?"
-
-    text = _PARAMETER.sub(place, statement)
-    if len(names) > 1:
-        return text, itemgetter(*names)
-    return text, lambda parameters: tuple(parameters[name] for name in names)
-
-
-_PARAMETER = re.compile(r"'[^']*'|:([A-Za-z_]\w*)")
-"""A literal, which is left alone, or a parameter."""
 
 
 @cache

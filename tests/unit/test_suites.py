@@ -1,10 +1,13 @@
 """Both sets of algorithms give the published answers, and a database keeps the one that it was made with."""
 
+import subprocess
+import sys
+
 import pytest
 from cryptography.exceptions import InvalidTag
 
 from hub.keys import KeyRefused, Keys
-from hub.suites import INTERNATIONAL, NATIONAL, SUITES, Suite
+from hub.suites import INTERNATIONAL, NATIONAL, SUITES, Nonces, Suite
 
 BOTH = pytest.mark.parametrize("suite", SUITES.values(), ids=list(SUITES))
 
@@ -87,3 +90,38 @@ def test_the_suites_have_nothing_in_common() -> None:
     )
     with pytest.raises(KeyRefused):
         other.case_key(one.new_case_key().wrapped)
+
+
+@BOTH
+@pytest.mark.parametrize("length", [0, 1, 55, 64, 65, 1700])
+def test_a_hash_under_a_lasting_key_is_the_hmac_of_the_library(suite: Suite, length: int) -> None:
+    key, content = bytes(range(32)), b"x" * length
+    kept = suite.keyed(key)
+    assert kept(content) == suite.mac(key, content)
+    assert kept(content) == suite.mac(key, content), "asked twice"
+
+
+def test_no_nonce_comes_twice_and_a_child_process_draws_its_own() -> None:
+    nonces = Nonces()
+    drawn = {nonces() for _ in range(1000)}
+    assert len(drawn) == 1000
+    assert {len(one) for one in drawn} == {12}
+    assert subprocess.run([sys.executable, "-c", _FORKING], check=False, timeout=60).returncode == 0
+
+
+_FORKING = """
+import os
+from hub.suites import Nonces
+nonces = Nonces()
+nonces()
+drawn = {nonces() for _ in range(10)}
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.write(writing, b"".join(nonces() for _ in range(10)))
+    os._exit(0)
+os.wait()
+told = os.read(reading, 1000)
+ours = {nonces() for _ in range(10)}
+assert len(told) == 120
+assert not {told[at : at + 12] for at in range(0, 120, 12)} & (drawn | ours)
+"""
