@@ -165,6 +165,11 @@ async def ask_the_oracle(folder: Path, *options: str) -> tuple[int, dict[str, An
     return process.returncode, json.loads(output)
 
 
+def found_by(report: dict[str, Any]) -> dict[str, list[str]]:
+    """What the oracle found, by invariant: short enough for the message of an assertion."""
+    return {name: one["findings"][:5] for name, one in report["invariants"].items() if not one["ok"]}
+
+
 async def metrics_of(city: FastCity) -> Path:
     """What the hub tells of itself, in a file; take it when nothing moves any more."""
     async with aiohttp.ClientSession() as http, http.get(f"{city.world.hub.url}/metrics") as answer:

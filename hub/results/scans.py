@@ -73,9 +73,7 @@ def take_page(connection: Connection, city: City, scan: Row, total: int, page: R
             "created_at": at,
         },
     )
-    if total != scan["pages"]:
-        connection.update("scan", {"region": city.region, "id": scan["id"]}, {"pages": total})
-        scan["pages"] = total
+    connection.update("scan", {"region": city.region, "id": scan["id"]}, {"pages": total})
     change = ("scan_page", str(page.page), ScanPageState.READ, state)
     _log(connection, city, scan["id"], at, "hub", change, verdict=verdict.value, sheet=number)
     if sheet is not None:

@@ -8,7 +8,7 @@ import pytest
 from simulators.control.board import Board
 from simulators.faults import KINDS, MESSAGES, Fault, Place
 from simulators.scenario import Latency, Rule, Scenario, Spread
-from tests.fast_city import ITEMS, fast_city, short_folder
+from tests.fast_city import ITEMS, fast_city, found_by, short_folder
 
 HELD = frozenset({Fault.UNAUTHORISED_401, Fault.FORBIDDEN_403, Fault.LOGIN_REFUSED, Fault.CHANGED_HOST_KEY})
 """After these a lane stands until staff have seen to it: they have tests of their own."""
@@ -47,7 +47,7 @@ async def test_a_hub_among_departments_that_do_everything_wrong_loses_and_double
             statuses = await city.world.settled(120)
             assert await city.world.hub.stop() == 0
         _, report = await city.ask_the_oracle("--stopped")
-    assert report["verdict"] == "ok", report
+    assert found_by(report) == {}
     assert (report["lost"], report["undetected_duplicates"]) == (0, 0)
     assert len(statuses) == CASES
     # The test would prove nothing if little had gone wrong.

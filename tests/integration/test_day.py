@@ -24,6 +24,7 @@ from contracts.plugin import Runtime
 from contracts.site import Site, load_site
 from hub.client import LocalClient, prepare_demo
 from hub.settings import load_settings
+from hub.store.writer import Writer, _HalfWayError
 from hub.systems import register
 from simulators.day import applicants
 from simulators.day.applicants import handed_in
@@ -77,6 +78,23 @@ def holds(found: Mapping[str, Any], cases: int) -> None:
     assert found["forgotten"] == [], "cases that nobody would ever move"
     assert found["handed_in"] == sum(found["cases_by_status"].values()) == cases
     assert "held" not in found["deliveries"], "a channel could not be opened"
+
+
+def test_units_that_all_run_twice_lose_and_double_nothing(
+    site: Site, open_hub: OpenHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group whose last unit failed half-way is undone and run again: here that becomes of every group of a day."""
+    once = Writer._run_group
+    groups: list[int] = []
+
+    def undone(self: Writer, group: list[Any]) -> None:
+        once(self, group)
+        groups.append(len(group))
+        raise _HalfWayError
+
+    monkeypatch.setattr(Writer, "_run_group", undone)
+    holds(run_day(day_plan(site, CASES, 3), tmp_path, open_hub), CASES)
+    assert len(groups) > CASES
 
 
 @pytest.mark.parametrize("seed", SEEDS)
