@@ -11,12 +11,14 @@ what an extension in C does is its own affair.
 import asyncio
 import contextlib
 import ctypes
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -35,6 +37,9 @@ Open = Callable[[], AbstractAsyncContextManager[Gateway]]
 
 PATIENCE_SECONDS = 1.0
 """So long a room may take to show that it turns, once a call into it was not answered in time."""
+
+LOOK_SECONDS = 0.2
+"""So long it is watched whether a thread that hangs computes."""
 
 OPEN_SECONDS = 30.0
 """So long a channel may take to open. Nothing connects before its first call."""
@@ -150,8 +155,23 @@ class Room:
         """Where its thread is: file, line and function, no values."""
         return where(sys._current_frames().get(self._thread.ident or 0))  # noqa: SLF001 - the documented way to another thread's stack
 
+    async def computes(self) -> bool:
+        """Whether its thread uses the processor: then it is in code that can be interrupted, and does not wait for something."""
+        before = self._ticks()
+        await asyncio.sleep(LOOK_SECONDS)
+        return self._ticks() - before >= LOOK_SECONDS * os.sysconf("SC_CLK_TCK") / 10
+
+    def _ticks(self) -> int:
+        try:
+            told = Path(f"/proc/self/task/{self._thread.native_id}/stat").read_text()
+        except OSError:
+            return 0  # it has ended
+        fields = told.rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
+
     def interrupt(self) -> None:
-        """End what Python code it is in; what waits inside of a system call goes on until that returns."""
+        """End the Python code that it is in. Never one that waits in a system call: until that returns, every thread of the process
+        would be asked at each step whether it is the one that is meant (and one that is traced would never take the next)."""
         if self._thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(SystemExit))
 
@@ -272,7 +292,8 @@ class Housed:
         metrics.ROOMS_LEFT.labels(self._system).inc()
         log.error("room_blocked", system=self._system, at=room.place())
         await self._move(room)
-        room.interrupt()
+        if await room.computes():
+            room.interrupt()
 
     async def _move(self, room: Room | None) -> None:
         """Leave ``room``, where the channel is still there, for a fresh one; or stay outside while too many hang."""
