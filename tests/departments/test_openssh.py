@@ -225,7 +225,11 @@ async def test_a_killed_session_is_replaced_by_a_new_connection(sshd: OpenSsh, t
     async with at(sshd, tree) as gateway:
         await gateway.check()
         sshd.signal_sessions(signal.SIGKILL)
-        with pytest.raises(TemporaryError, match="connection_lost"):
+        told: list[str] = []
+        try:
             await gateway.check()
+        except TemporaryError as lost:  # where the loss was noticed before, the call has a new connection already
+            told.append(lost.code)
         await gateway.deliver_batch(batch_of(delivery_of()))
+    assert told in ([], ["connection_lost"])
     assert len(names(tree / "out")) == 2
