@@ -345,6 +345,9 @@ def test_every_crash_point_in_the_code_has_a_way_to_it() -> None:
     assert known - labels_in_the_code() == set(), "these crash points are gone from the code"
 
 
+NEVER = "never reached"
+
+
 async def _die(city: FastCity, label: str, way: Way) -> str:
     """What went wrong, if anything."""
     provoking = asyncio.ensure_future(way(city))
@@ -353,7 +356,7 @@ async def _die(city: FastCity, label: str, way: Way) -> str:
         wrong = "" if code == KILLED_AT_A_CRASH_POINT else f"{label}: ended with code {code}"
     except TimeoutError:
         await city.world.hub.kill()
-        wrong = f"{label}: never reached"
+        wrong = f"{label}: {NEVER}"
     if not provoking.done():
         provoking.cancel()
     (failure,) = await asyncio.gather(provoking, return_exceptions=True)
@@ -371,14 +374,17 @@ async def _deaths_of_a_city(folder: Path, ways: dict[str, Way], **city_of: Any) 
         canaries = write_canaries(city)
         await city.taken("WJ003")
         await city.world.hub.stop()
-        wrong = [why for label, way in ways.items() if (why := await _die(city, label, way))]
+        wrong = {label: why for label, way in ways.items() if (why := await _die(city, label, way))}
+        # On a busy machine a way may take longer than anybody waits: it is gone once more.
+        for label in [label for label, why in wrong.items() if why.endswith(NEVER)]:
+            wrong[label] = await _die(city, label, ways[label])
         await city.world.start_hub()
         await city.all_acknowledged()
         await city.world.settled(60)
         assert await city.world.hub.stop() == 0
         logs = str(folder / "logs")
         _, report = await city.ask_the_oracle("--stopped", "--logs", logs, "--canaries", str(canaries))
-        return wrong, report
+        return [why for why in wrong.values() if why], report
 
 
 # A hundred deaths in a row: beside other tests one of them may take longer than its city waits. Every further run is counted in the verdict.
