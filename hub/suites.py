@@ -78,27 +78,25 @@ _BLOCK = 64
 
 
 class Nonces:
-    """Random nonces of 96 bits, drawn from the system many at a time: a nonce is no secret, a system call each is dear."""
+    """Random nonces of 96 bits, drawn from the system many at a time: a nonce is no secret, a system call each is dear.
 
-    __slots__ = ("_at", "_drawn")
+    Files are sealed in threads. Each nonce goes to one caller alone, since it is taken out of a list in one step.
+    """
+
+    __slots__ = ("_drawn",)
 
     def __init__(self) -> None:
-        self.forget()
-        os.register_at_fork(after_in_child=self.forget)  # a child must not go on with the same ones
-
-    def forget(self) -> None:
-        """Draw anew."""
-        self._at, self._drawn = 0, b""
+        self._drawn: list[bytes] = []
+        os.register_at_fork(after_in_child=self._drawn.clear)  # a child must not go on with the same ones
 
     def __call__(self) -> bytes:
         """The next one."""
-        at = self._at
-        found = self._drawn[at : at + NONCE]
-        if len(found) < NONCE:
-            at, self._drawn = 0, os.urandom(NONCE * 256)
-            found = self._drawn[:NONCE]
-        self._at = at + NONCE
-        return found
+        try:
+            return self._drawn.pop()
+        except IndexError:
+            fresh = os.urandom(NONCE * 256)
+            self._drawn.extend(fresh[at : at + NONCE] for at in range(NONCE, len(fresh), NONCE))
+            return fresh[:NONCE]
 
 
 NONCE = 12

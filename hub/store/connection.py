@@ -92,6 +92,8 @@ class Connection:
     def _columns(self, statement: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
         found = self._names.get(statement)
         if found is None or len(found) != len(cursor.description):
+            if len(self._names) >= STATEMENTS:
+                self._names.clear()  # as many as the driver keeps prepared: texts with lists of any length would pile up
             found = self._names[statement] = tuple(column[0] for column in cursor.description)
         return found
 

@@ -109,6 +109,28 @@ def test_no_nonce_comes_twice_and_a_child_process_draws_its_own() -> None:
     assert subprocess.run([sys.executable, "-c", _FORKING], check=False, timeout=60).returncode == 0
 
 
+def test_threads_that_seal_at_once_never_get_the_same_nonce() -> None:
+    """Files are sealed in threads, all under one key: a nonce that came twice would give both away."""
+    assert subprocess.run([sys.executable, "-c", _IN_THREADS], check=False, timeout=60).returncode == 0
+
+
+_IN_THREADS = """
+import sys, threading, time
+from hub.suites import Nonces
+nonces, drawn = Nonces(), []
+def slowly(frame, event, argument):  # another thread has its turn between any two lines
+    time.sleep(0)
+    return slowly
+def draw():
+    sys.settrace(slowly)
+    drawn.extend([nonces() for _ in range(300)])
+threads = [threading.Thread(target=draw) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+sys.exit(len(drawn) != 2400 or len(set(drawn)) != 2400)
+"""
+
+
 _FORKING = """
 import os
 from hub.suites import Nonces
