@@ -84,22 +84,34 @@ def receipted(connection: Connection, city: City, row: Row, receipt: BatchReceip
     move(connection, city, row, BatchState.ACKNOWLEDGED if accepted else BatchState.REJECTED, at)
 
 
-def answered(connection: Connection, city: City, batch: str, at: int, *, by_person: bool = False) -> None:
+def answered(connection: Connection, city: City, delivery: Row, at: int, *, by_person: bool = False) -> None:
     """A member got its answer: that acknowledges a batch that was sent; the last one closes it.
 
-    ``by_person``: what somebody here decides about a member does not say that its file ever arrived.
+    A batch that is still to go stays so where the answer does not show that it has arrived: a person decided (``by_person``), or the
+    member has travelled before, and the answer may be to that journey.
     """
-    row = find(connection, city, batch)
+    row = find(connection, city, delivery["batch"])
     if row is None or row["state"] not in (BatchState.SEALED, BatchState.SENT, BatchState.ACKNOWLEDGED):
         return
     if by_person and row["state"] != BatchState.ACKNOWLEDGED:
         return
     if row["state"] == BatchState.SEALED:
+        if _travelled_before(connection, city, delivery):
+            return
         move(connection, city, row, BatchState.SENT, at)  # the answer overtook our own note that it was sent
     move(connection, city, row, BatchState.ACKNOWLEDGED, at)
     open_member = connection.row(
         "SELECT 1 AS one FROM delivery WHERE region = :region AND batch = :batch AND settled_at IS NULL LIMIT 1",
-        {"region": city.region, "batch": batch},
+        {"region": city.region, "batch": row["id"]},
     )
     if open_member is None:
         move(connection, city, row, BatchState.CLOSED, at)
+
+
+def _travelled_before(connection: Connection, city: City, delivery: Row) -> bool:
+    """Whether a delivery was tried otherwise than with the batch it is in."""
+    other = connection.row(
+        "SELECT 1 AS one FROM attempt WHERE region = :region AND delivery = :id AND batch IS NOT :batch LIMIT 1",
+        {"region": city.region, "id": delivery["id"], "batch": delivery["batch"]},
+    )
+    return other is not None

@@ -131,7 +131,7 @@ class FastCity:
         """Hand in and wait for the case number. Whoever stops waiting does not stop the counter from trying."""
         return await asyncio.shield(self.hand_in(item, accepted=accepted, name=name))
 
-    async def die_at(self, label: str, seconds: float = 60.0) -> int:
+    async def die_at(self, label: str, seconds: float = 120.0) -> int:
         """Start the hub so that it ends at a crash point; its exit code. Raises TimeoutError when it lives on."""
         await self.world.launch_hub({"ONEDOOR_CRASH_AT": label})
         async with asyncio.timeout(seconds):

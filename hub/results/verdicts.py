@@ -225,7 +225,7 @@ def follow(work: Casework, row: Row, outcome: Outcome | DeliveryError, *, by_per
     else:
         steps.delivery_settled(work, row, None, None)
     if row["batch"] is not None:
-        batches.answered(work.connection, work.city, row["batch"], work.at, by_person=by_person)
+        batches.answered(work.connection, work.city, row, work.at, by_person=by_person)
     steps.advance(work)
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -373,6 +375,45 @@ async def test_a_replayed_member_of_a_file_that_arrived_travels_without_the_othe
     ]
     assert [batch.sequence for batch in gateway.batches] == [1, 2]
     assert {row["delivery"]: row["tries"] for row in tries} == {str(refused.id): 2, str(kept.id): 1}
+
+
+async def test_an_answer_to_an_earlier_file_does_not_say_that_the_next_one_has_arrived(tmp_path: Path) -> None:
+    """Were the next file taken for sent before it is, it would never go again, and its number would be missing for good."""
+    sending, answered = asyncio.Event(), asyncio.Event()
+    calls = iter((None, TemporaryError("refused"), None))
+
+    class Slow(Batched):
+        async def deliver_batch(self, batch: Batch, /) -> Mapping[UUID, Outcome | DeliveryError]:
+            await super().deliver_batch(batch)
+            if (error := next(calls)) is not None:
+                sending.set()
+                await answered.wait()
+                raise error
+            return {delivery.id: AwaitingReply() for delivery in batch.deliveries}
+
+    gateway = Slow(lambda batch: {})
+    way = scripted_channel(gateway, Situation.FILE_DROP, batching=Batching(max_size=2))
+    async with scripted_hub(tmp_path, file=way) as hub:
+        cases = [await submit(hub, "FILE1") for _ in range(2)]
+        await settled(hub, ["waiting"] * 2, *cases)
+        first, second = gateway.batches[0].deliveries
+        for member in (first, second):
+            await reply(hub, member, PermanentError("format"))
+            await hub.commit("replay", partial(_replay, hub, str(member.id)))
+        await asyncio.wait_for(sending.wait(), 10)
+        await reply(hub, first, GRANTED)
+        states_of_batches = await rows(hub, "SELECT sequence, state FROM batch ORDER BY sequence")
+        answered.set()
+        await settled(hub, ["done", "waiting"], *cases)
+        at_the_end = await rows(hub, "SELECT sequence, state FROM batch ORDER BY sequence")
+    assert states_of_batches == [{"sequence": 1, "state": "sent"}, {"sequence": 2, "state": "sealed"}]
+    assert at_the_end == [{"sequence": 1, "state": "sent"}, {"sequence": 2, "state": "sent"}]
+    assert [batch.sequence for batch in gateway.batches] == [1, 2, 2]
+    assert gateway.batches[1].payload == gateway.batches[2].payload
+
+
+def _replay(hub: Hub, delivery: str, connection: Connection) -> object:
+    return results.operate(connection, hub.city, delivery, "replay", "staff", hub.now_ms())
 
 
 async def test_a_member_without_a_verdict_is_unknown_and_the_others_are_not(tmp_path: Path) -> None:
