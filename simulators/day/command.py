@@ -29,6 +29,9 @@ def day(
     on: Annotated[
         str, typer.Option("--date", help="Which day: before a holiday, or after one, is another day.")
     ] = DAY.isoformat(),
+    days: Annotated[
+        int, typer.Option(min=1, max=60, help="How many days are played; nobody new comes after the first.")
+    ] = 1,
     site: Annotated[Path | None, typer.Option(help="The site folder of another city.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Keep everything there; without it nothing is kept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, byte for byte the same for the same seed.")] = False,
@@ -44,7 +47,7 @@ def day(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     try:
-        plan = day_plan(load_site((site or sample_site()).resolve()), cases, seed, date.fromisoformat(on))
+        plan = day_plan(load_site((site or sample_site()).resolve()), cases, seed, date.fromisoformat(on), days)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--date") from error
     # Hundreds of thousands of objects live as long as the day: looking through them again and again takes a tenth of the time.
@@ -52,7 +55,7 @@ def day(
     gc.set_threshold(50_000, 20, 20)
     place = folder or Path(tempfile.mkdtemp(prefix="onedoor-day-", dir=_memory()))
     try:
-        told = {"seed": seed, "cases": cases, "day": on, **run_day(plan, place, open_hub)}
+        told = {"seed": seed, "cases": cases, "day": on, "days": days, **run_day(plan, place, open_hub)}
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)

@@ -112,11 +112,12 @@ class Departments:
 
     async def work(self) -> None:
         """File runs: at noon where a cut-off lies before it, and in the night; what was taken is answered some time after."""
-        noon, night = MIDDAY_RUN * HOUR, NIGHT_RUN * HOUR
-        await asyncio.sleep(noon)
-        while (now := self._runtime.monotonic()) < self._plan.until:
+        await asyncio.sleep(MIDDAY_RUN * HOUR)
+        while self._runtime.monotonic() < self._plan.until:
+            # Rounded: each round ends where the one before began, plus ten minutes, in floating point.
+            since_noon = round(self._runtime.monotonic() - MIDDAY_RUN * HOUR) % DAY_SECONDS
             for channel, department in self._files:
-                if (now == noon and _cut_off_before_noon(channel)) or night <= now < noon + DAY_SECONDS:
+                if (since_noon == 0 and _cut_off_before_noon(channel)) or since_noon >= _NIGHT:
                     department.take()
                 department.answer()
             await asyncio.sleep(600.0)
@@ -130,6 +131,8 @@ def sending_channel(system: SystemFile) -> ChannelFile:
 def _cut_off_before_noon(channel: ChannelFile) -> bool:
     return channel.batching is not None and any(at < "12:00" for at in channel.batching.cut_offs)
 
+
+_NIGHT: Final = (NIGHT_RUN - MIDDAY_RUN) * HOUR
 
 _PLACE: Final = {
     "host": HOST,

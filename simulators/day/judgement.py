@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from contracts.site import SystemFile
 from simulators.day.departments import sending_channel
+from simulators.day.lateness import lateness
 from simulators.day.plan import DayPlan
 from simulators.oracle.__main__ import examine
 
@@ -48,22 +49,20 @@ def judged(plan: DayPlan, folder: Path) -> dict[str, Any]:
             "lost": report.lost,
             "doubled": told.get("undetected_duplicates"),
             "findings": [sentence for check in report.checks.values() for sentence in check.found],
-            **_states(connection, end),
+            **_states(connection),
+            **lateness(connection, plan, end),
             **_waits(connection, end, {system.key: system for system in systems}),
         }
 
 
-def _states(connection: sqlite3.Connection, end: int) -> dict[str, Any]:
+def _states(connection: sqlite3.Connection) -> dict[str, Any]:
     def pairs(statement: str) -> dict[str, int]:
         return {str(name): int(number) for name, number in connection.execute(statement)}
 
-    def number(statement: str, *values: int) -> int:
-        return int(connection.execute(statement, values).fetchone()[0])
+    def number(statement: str) -> int:
+        return int(connection.execute(statement).fetchone()[0])
 
     return {
-        "late": number(
-            "SELECT count(*) FROM case_file WHERE due_at < ? AND decision IS NULL AND accepted_at IS NOT NULL", end
-        ),
         "forgotten": [case_no for (case_no,) in connection.execute(_FORGOTTEN)],
         "cases_by_status": pairs("SELECT status, count(*) FROM case_file GROUP BY status ORDER BY status"),
         "deliveries_total": number("SELECT count(*) FROM delivery"),

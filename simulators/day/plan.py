@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from contracts.catalogue import Item, ResultKind
 from contracts.records import record
 from contracts.site import Site
-from simulators.day.hours import HOUR, Hours
+from simulators.day.hours import DAY_SECONDS, HOUR, Hours
 from simulators.day.network import Outage
 from simulators.faults import Fault
 from simulators.plausible import SHARES
@@ -62,6 +62,9 @@ MENDED: Final[Mapping[str, float]] = {"resubmit": 0.75, "ask_correction": 0.17, 
 BRINGS: Final = 0.66
 """Share of the applicants asked for a paper who bring it within hours."""
 
+AT_THE_COUNTER: Final = 1.0
+"""Hours for which the applicant of an instant case waits for the decision; who has none by then goes home and is late."""
+
 MIDDAY_RUN, NIGHT_RUN = 12.5, 20.0
 """The hours at which departments with file exchanges take what came: in the night, and at noon where files close before it."""
 
@@ -83,7 +86,7 @@ FILE_FAULTS: Final[Mapping[Fault, float]] = {
 
 @record
 class DayPlan:
-    """``start``: midnight of the day, aware; seconds count from there. ``until``: when the day is judged, the next noon.
+    """``start``: midnight of the day, aware; seconds count from there. ``until``: when it is judged, the next noon or a later one.
 
     ``mix``: the item each applicant comes for, in the order of ``arrivals``.
     """
@@ -99,16 +102,17 @@ class DayPlan:
     outages: Sequence[Outage]
 
 
-def day_plan(site: Site, cases: int, seed: int, day: date = DAY) -> DayPlan:
-    """The plan of one day. Raises ValueError for a day without a published calendar."""
+def day_plan(site: Site, cases: int, seed: int, day: date = DAY, days: int = 1) -> DayPlan:
+    """The plan of one day, judged at the noon after ``days`` days. Raises ValueError for a day without a published calendar."""
     dice = Random(f"day/{seed}")  # noqa: S311 - repeatable, no secret
     hours = Hours(site=site, first=day)
+    hours.works(days * DAY_SECONDS)  # the calendar reaches to the end
     return DayPlan(
         site=site,
         seed=seed,
         cases=cases,
         start=datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(site.timezone)),
-        until=timedelta(days=1, hours=12).total_seconds(),
+        until=timedelta(days=days, hours=12).total_seconds(),
         hours=hours,
         arrivals=tuple(sorted(_arrivals(cases, dice, hours))),
         mix=tuple(_mix(site, cases, seed, day)),

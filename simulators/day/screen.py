@@ -14,12 +14,19 @@ WIDE: Final = 110
 MOST: Final = 12
 """Departments that are shown: those with the most deliveries still out, then those with the longest waits."""
 
+PROMISES: Final = {
+    "counter": "while the applicant waits",
+    "date": "by the date of the case",
+    "answer": "the department's own time",
+}
+"""The kinds of promise in words."""
+
 _FIGURES: Final = (
     ("handed_in", "cases handed in"),
     ("deliveries_total", "deliveries to departments"),
     ("lost", "lost"),
     ("doubled", "doubled"),
-    ("late", "late"),
+    ("late", "cases to which a promise was not kept in time"),
     ("possible_duplicates", "sent again, marked as possible duplicates"),
     ("connections_refused", "connections that nobody answered"),
 )
@@ -35,7 +42,7 @@ _LISTS: Final = (
 
 def show(console: Console, told: Mapping[str, Any], site: Site) -> None:
     """Everything that a tester wants to know first. The rest is in the JSON."""
-    console.print(f"\n[bold]{told['day']}[/bold], seed {told['seed']}, judged at noon of the next day\n")
+    console.print(f"\n[bold]{told['day']}[/bold], seed {told['seed']}, judged at noon of {_judged_on(told['days'])}\n")
     console.print(_figures(told))
     if told["findings"] or told["forgotten"]:
         console.print("\n[bold red]what must not be[/bold red]")
@@ -44,11 +51,18 @@ def show(console: Console, told: Mapping[str, Any], site: Site) -> None:
     names = {system.key: system.name_en for department in site.departments for system in department.systems}
     console.print()
     console.print(_departments(told["waits"], names if console.width >= WIDE else {}))
+    if told["latest"]:
+        console.print()
+        console.print(_late(told, site))
     if told["waited_longest"]:
         console.print()
         console.print(_longest(told["waited_longest"], site))
     console.print()
     console.print(_lists(told))
+
+
+def _judged_on(days: int) -> str:
+    return "the next day" if days == 1 else f"the day after {days} days"
 
 
 def _figures(told: Mapping[str, Any]) -> Table:
@@ -82,22 +96,38 @@ def _departments(waits: Mapping[str, Mapping[str, Any]], names: Mapping[str, str
     return table
 
 
+def _late(told: Mapping[str, Any], site: Site) -> Table:
+    shares = ", ".join(f"{PROMISES[kind]}: {number:,}" for kind, number in told["late_by_promise"].items())
+    table = Table(title="who was late", title_justify="left", box=None, padding=(0, 2), caption=shares)
+    table.add_column("late by", justify="right", no_wrap=True)
+    table.add_column("case", no_wrap=True, min_width=24)
+    for name in ("promised", "for", "with"):
+        table.add_column(name, no_wrap=True)
+    for one in told["latest"]:
+        table.add_row(
+            duration(one["minutes_late"]) + ("" if one["came"] else " so far"),
+            one["case_no"],
+            PROMISES[one["promise"]],
+            _what(one, site),
+            one["system"],
+        )
+    return table
+
+
+def _what(one: Mapping[str, Any], site: Site) -> str:
+    names = {(item.code, step.id): step.name_en for item in site.items for step in item.steps}
+    return f"{one['item']} {names.get((one['item'], one['step']), one['step'])}"
+
+
 def _longest(longest: Sequence[Mapping[str, Any]], site: Site) -> Table:
-    steps = {(item.code, step.id): step.name_en for item in site.items for step in item.steps}
     table = Table(title="who waited longest, and for what", title_justify="left", box=None, padding=(0, 2))
     table.add_column("waited", justify="right", no_wrap=True)
     table.add_column("case", no_wrap=True, min_width=24)
     for name in ("for", "with", "by", "now"):
         table.add_column(name, no_wrap=True)
     for one in longest:
-        what = steps.get((one["item"], one["step"]), one["step"])
         table.add_row(
-            duration(one["minutes"]),
-            one["case_no"],
-            f"{one['item']} {what}",
-            one["system"],
-            one["situation"],
-            one["state"],
+            duration(one["minutes"]), one["case_no"], _what(one, site), one["system"], one["situation"], one["state"]
         )
     return table
 

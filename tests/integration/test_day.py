@@ -10,18 +10,21 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from pydantic import JsonValue
+from rich.console import Console
 
 import hub.app
 from contracts.client import HubClient, OpenHub
 from contracts.plugin import Runtime
-from contracts.site import Site, load_site
+from contracts.site import ChannelFile, Site, load_site
 from hub.client import LocalClient, prepare_demo
 from hub.settings import load_settings
 from hub.store.writer import Writer, _HalfWayError
@@ -31,8 +34,10 @@ from simulators.day.applicants import handed_in
 from simulators.day.hours import HOUR, Hours
 from simulators.day.judgement import judged
 from simulators.day.loop import StandstillError, VirtualLoop
+from simulators.day.network import Outage
 from simulators.day.plan import MIX, PEAKS, day_plan
 from simulators.day.run import run_day
+from simulators.day.screen import show
 from simulators.sample import sample_site
 
 ONEDOOR = Path(sys.executable).with_name("onedoor")
@@ -138,6 +143,58 @@ def test_a_day_holds_what_happens_in_a_city(tmp_path: Path, site: Site, open_hub
     assert waited[0] == max(one["longest_minutes"] for one in found["waits"].values())
 
 
+def test_whoever_is_late_is_counted_by_the_promise_that_was_not_kept(
+    tmp_path: Path, site: Site, open_hub: OpenHub
+) -> None:
+    """The tax office goes out of order at nine: who came before is served, and two others go home without a decision. A fund does not
+    get its answer out for three days, where two were promised; a register that says it answers within an hour takes half a morning."""
+    items = {item.code: item for item in site.items}
+    plan = replace(
+        day_plan(promising(site, "RS-labour", 1.0), 6, 2, days=3),
+        arrivals=tuple(hour * HOUR for hour in (8.6, 9.1, 9.3, 9.4, 9.5, 9.6)),
+        mix=tuple(items[code] for code in ("SW002", "SW002", "SW002", "RS003", "RS003", "GJ001")),
+        outages=tuple(
+            Outage(system=system, since=since * HOUR, until=100 * HOUR)
+            for system, since in (("SW-tax", 9.0), ("GJ-fund", 12.0))
+        ),
+    )
+    with handed_in(plan) as cases:
+        assert not any(case.missing for case in cases), "their applicants would be waited for"
+    found = run_day(plan, tmp_path, open_hub)
+    holds(found, 6)
+    assert found["late"] == 5
+    assert found["late_by_promise"] == {"counter": 2, "date": 1, "answer": 2}
+    assert found["late_by_system"] == {"GJ-fund": 1, "RS-labour": 2, "SW-tax": 2}
+    assert [one["promise"] for one in found["latest"]].count("answer") == 2
+    assert found["latest"][0]["minutes_late"] >= found["latest"][-1]["minutes_late"] > 0
+    console = Console(record=True, width=160, file=StringIO())
+    show(console, {"day": "2026-03-03", "days": 3, "seed": 2, **found}, site)
+    shown = console.export_text()
+    assert re.search(r"5 +cases to which a promise was not kept in time", shown)
+    assert re.search(r"so far +\d+ +while the applicant waits +SW002 .+ SW-tax", shown)
+
+
+def promising(site: Site, system: str, hours: float) -> Site:
+    """The site, with a system that declares another time to answer."""
+
+    def channel(one: ChannelFile) -> ChannelFile:
+        return replace(one, limits=replace(one.limits, reply_within_hours=hours))
+
+    return replace(
+        site,
+        departments=tuple(
+            replace(
+                department,
+                systems=tuple(
+                    replace(one, channels=tuple(map(channel, one.channels))) if one.key == system else one
+                    for one in department.systems
+                ),
+            )
+            for department in site.departments
+        ),
+    )
+
+
 def played(seed: int, cases: int, hash_seed: str) -> str:
     command: list[str | Path] = [ONEDOOR, "simulate", "day", "--cases", str(cases), "--seed", str(seed), "--json"]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
@@ -194,8 +251,9 @@ def test_people_work_in_their_hours(site: Site) -> None:
     assert hours.at_centre(17 * HOUR) == (24 + 8.5) * HOUR
     assert not hours.centre_is_open((24 + 12) * HOUR), "in the morning only, on a day off"
     assert not hours.office_is_open((24 + 10) * HOUR)
-    with pytest.raises(ValueError, match="without a published calendar"):
-        day_plan(site, 1, 1, date(2031, 3, 3))
+    for first, days in ((date(2031, 3, 3), 1), (date(2026, 12, 30), 2)):
+        with pytest.raises(ValueError, match="without a published calendar"):
+            day_plan(site, 1, 1, first, days)
 
 
 def test_what_applicants_bring_is_the_same_from_one_process_and_from_two(
