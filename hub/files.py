@@ -1,7 +1,7 @@
 """The book of files: what came in, what a partner said of the files that went out, and which numbers are missing.
 
 A file counts by its content, never by its name: the same content again is a no-op under whatever name, and a known name with other
-content is set aside.
+content is set aside. Empty files are all alike: one under a new name is another answer, to another cut-off.
 """
 
 from collections.abc import Iterable
@@ -37,9 +37,10 @@ def standing(connection: Connection, city: City, system: str, file: ExchangedFil
     if file.state is not FileState.TAKEN:
         return Standing(file=file)
     for known in file_book.taken(connection, city.region, system, file.name, file.digest):
-        if known["digest"] == file.digest:
+        if known["digest"] != file.digest:
+            return Standing(file=_changed(file, FileState.QUARANTINED, REUSED.code), refused=REUSED)
+        if file.lines or known["name"] == file.name:
             return Standing(file=_changed(file, FileState.REPEATED, ""))
-        return Standing(file=_changed(file, FileState.QUARANTINED, REUSED.code), refused=REUSED)
     return Standing(file=file)
 
 

@@ -1,5 +1,6 @@
 """A department that exchanges files: it takes what is complete, acts once for a delivery id, and answers in result files.
 
+Where its table expects a file after a cut-off (``expected_files``), an empty file is answered by an empty one.
 What it receives, does and answers is in its ledger before anybody can see it. What its dial can make it do wrong with records and result
 files is told in ``simulators.faults``; after a file that is wrong in itself the right one follows under a new name.
 """
@@ -88,6 +89,7 @@ class FileDepartment:
         self._cannot = impossible(self._table)
         self._due: list[tuple[float, _Line]] = []
         self._whole: list[tuple[float, tuple[_Line, ...]]] = []
+        self._empty: list[float] = []
         self._arrivals: dict[str, int] = {}
         self._sequence = 0
         for folder in (self._out, self._back, self._taken, *self._put_away):
@@ -156,6 +158,8 @@ class FileDepartment:
                 self._acknowledge(path.name, len(rows))
                 for row in rows:
                     self._receive(row)
+                if not rows and self._table.expected_files:
+                    self._empty.append(self._habits.monotonic() + self._habits.result_delay_seconds)
         shutil.move(path, before)
         if control:
             shutil.move(control, self._taken / control.name)
@@ -211,8 +215,11 @@ class FileDepartment:
         )
 
     def answer(self) -> None:
-        """Everything that is due, out of order and in one to three files."""
+        """Everything that is due, out of order and in one to three files; for an empty file that must be answered an empty one."""
         now = self._habits.monotonic()
+        for due in [at for at in self._empty if at <= now]:
+            self._empty.remove(due)
+            self._write(())
         for cut in [one for one in self._whole if one[0] <= now]:
             self._whole.remove(cut)
             self._write(cut[1])
@@ -228,7 +235,7 @@ class FileDepartment:
 
     def forget(self) -> None:
         """Hold nothing of what was: as a department that was set up anew. What lies in its folders for the hub stays."""
-        self._due, self._whole, self._arrivals = [], [], {}
+        self._due, self._whole, self._empty, self._arrivals = [], [], [], {}
         self.problems.clear()
         for path in self._taken.iterdir():
             path.unlink()

@@ -200,6 +200,7 @@ def played(seed: int, cases: int, hash_seed: str) -> str:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     done = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr
+    assert "file_alarm" not in done.stderr, "an expected file has not come"
     return str(done.stdout)
 
 
@@ -309,11 +310,22 @@ def test_what_a_thread_would_raise_reaches_whoever_waits() -> None:
 
 def test_the_accounts_of_a_day_can_be_read() -> None:
     done = subprocess.run(
-        [ONEDOOR, "simulate", "day", "--cases", "10"], capture_output=True, check=False, text=True, env=os.environ
+        [ONEDOOR, "simulate", "day", "--cases", "10", "--days", "3"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=os.environ,
     )
     assert done.returncode == 0, done.stderr
+    assert "file_alarm" not in done.stderr, "empty files are answered, day after day"
     assert re.search(r"0 +lost\n", re.sub(r" +\n", "\n", done.stdout))
-    for words in ("2026-03-03", "who was waited for", "who waited longest, and for what", "still out"):
+    for words in (
+        "2026-03-03",
+        "the day after 3 days",
+        "who was waited for",
+        "who waited longest, and for what",
+        "still out",
+    ):
         assert words in done.stdout
     wrong = subprocess.run(
         [ONEDOOR, "simulate", "day", "--date", "2031-03-03"],

@@ -16,6 +16,7 @@ from adapters.file_drop import FileDropGateway, make
 from contracts.catalogue import Operation, ReplyField, ResultKind
 from contracts.delivery import Completed, Decision, Delivery, Outcome
 from contracts.errors import CredentialsError, DeliveryError, PermanentError
+from contracts.exchange import Collected, FileState
 from contracts.site import load_site
 from contracts.situation import Situation
 from simulators.file_department import file_drop_table
@@ -43,6 +44,18 @@ async def collected(
     return found
 
 
+async def answered_by_nothing(gateway: FileDropGateway, place: Place, seconds: float = 15) -> bool:
+    """Whether a whole file without lines comes; one without a control file has to stand still for a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        came = [cast(Collected, one).file async for one in gateway.collect()]
+        if any(file is not None and (file.state, file.lines) == (FileState.TAKEN, 0) for file in came):
+            return True
+        place.ahead += 61
+        await asyncio.sleep(0.05)
+    return False
+
+
 def requests_of(running: SftpDepartment, table: dict[str, Any]) -> list[Request]:
     """What the department has taken, read again by its own hand."""
     system = system_with(table)
@@ -60,7 +73,8 @@ def requests_of(running: SftpDepartment, table: dict[str, Any]) -> list[Request]
 
 @pytest.mark.parametrize("name", LAYOUTS)
 async def test_every_layout_goes_out_is_acted_on_once_and_comes_back(tmp_path: Path, name: str) -> None:
-    table = table_of(name)
+    """And an empty file, where a file is expected after every cut-off, is answered by an empty one."""
+    table = table_of(name, expected_files=[{"after_cut_off": "17:00", "by": "09:00", "days": 1}])
     system = system_with(table)
     operations = [operation.key for operation in system.operations]
     deliveries = [delivery_with(operations[number % len(operations)]) for number in range(30)]
@@ -78,12 +92,13 @@ async def test_every_layout_goes_out_is_acted_on_once_and_comes_back(tmp_path: P
         ) as running,
     ):
         channel = make(system, system.channels[0])
-        async with channel.open(dict(running.place), Place(secrets=SECRETS)) as opened:
+        place = Place(secrets=SECRETS)
+        async with channel.open(dict(running.place), place) as opened:
             gateway = cast(FileDropGateway, opened)
             await gateway.deliver_batch(batch_of(*deliveries))
             found = await collected(gateway, {one.id for one in deliveries})
             await gateway.deliver_batch(batch_of(sequence=2))
-            await asyncio.sleep(0.2)
+            assert await answered_by_nothing(gateway, place)
         assert running.department.problems == {}
         assert found.keys() == {one.id for one in deliveries}
         assert {ledger.effects(str(one.id)) for one in deliveries} == {1}
@@ -219,6 +234,9 @@ async def test_every_file_exchange_of_the_sample_city_works_in_both_directions(t
                 if wanted <= found.keys():
                     break
                 await asyncio.sleep(0.02)
+            if file_drop_table(system).expected_files:
+                await gateway.deliver_batch(batch_of(sequence=2))
+                assert await answered_by_nothing(gateway, place)
         assert running.department.problems == {}
     assert found.keys() == wanted
     assert not any(isinstance(outcome, DeliveryError) for outcome in found.values())

@@ -22,6 +22,7 @@ from hub.app import Hub
 from hub.file_watch import close_day, file_systems, keep_report
 from hub.reconciliation import FileSystem, SystemDay
 from hub.results import NotAllowed
+from hub.store.connection import Connection
 from tests.scripted import Batched, from_start, rows, scripted_channel, scripted_hub, settled, submit, until
 from tests.small_city import GRANTED, REFUSED, SmallCity
 
@@ -137,6 +138,35 @@ async def test_the_same_content_counts_once_under_whatever_name(tmp_path: Path) 
         {"name": "IN_7.txt", "state": "repeated", "times": 1},
     ]
     assert reply == {"times": 1}, "its lines are not even looked at again"
+
+
+def test_empty_files_are_all_alike_and_each_new_name_answers_another_cut_off(tmp_path: Path) -> None:
+    city = SmallCity(tmp_path)
+    cut_offs = [MONDAY + timedelta(days=day, hours=8, minutes=1) for day in range(2)]
+    sealed(city, *cut_offs)
+    for number, at in enumerate(cut_offs, 1):
+        entered(city, at + timedelta(hours=2), file(f"IN_{number}.txt", content="nothing"))
+    again, with_lines = file("IN_2.txt", content="nothing"), file("IN_3.txt", content="nothing", lines=1)
+    for one in (again, with_lines):
+        entered(city, MONDAY + timedelta(days=2), one)
+    assert keys(city, expected(), MONDAY + timedelta(days=3)) == []
+    kept = city.connection.rows("SELECT name, state, times FROM exchanged_file ORDER BY name", {})
+    assert [(one["name"], one["state"], one["times"]) for one in kept] == [
+        ("IN_1.txt", "taken", 1),
+        ("IN_2.txt", "taken", 2),
+        ("IN_3.txt", "repeated", 1),
+    ]
+    city.close()
+
+
+def entered(city: SmallCity, at: datetime, one: ExchangedFile) -> None:
+    """A file, taken as a look into the folder takes it."""
+
+    def unit(connection: Connection) -> None:
+        stands = files.standing(connection, city.city, "BB-file", one)
+        files.note(connection, city.city, ("BB-file", "file_drop"), stands.file, int(at.timestamp() * 1000))
+
+    city.unit(unit)
 
 
 async def test_a_known_name_with_other_content_is_refused_and_applies_nothing(tmp_path: Path) -> None:
