@@ -126,16 +126,22 @@ def reply_of(spec: Exchange, line: Line, now: datetime) -> Reply | None:
     told: dict[Role, str] = dict(zip(roles, line.values, strict=False))
     try:
         happened_at = _moment(told, line, spec.table.timezone) or now
-        outcome = _outcome(spec, line, told, line.values[len(roles) :])
+        one = _carried(spec, line, told)
+        outcome = _outcome(one, line, told, line.values[len(roles) :])
     except DeliveryError as error:
         return Reply(delivery_id=delivery_id, outcome=error, happened_at=now)
-    return Reply(delivery_id=delivery_id, outcome=outcome, happened_at=happened_at)
+    operation = one.operation.key if "operation" in told else ""
+    return Reply(delivery_id=delivery_id, outcome=outcome, happened_at=happened_at, operation=operation)
 
 
-def _outcome(spec: Exchange, line: Line, told: Mapping[Role, str], cells: Sequence[str]) -> Outcome | DeliveryError:
+def _carried(spec: Exchange, line: Line, told: Mapping[Role, str]) -> Carried:
     one = spec.by_code.get(told.get("operation", "")) if "operation" in spec.table.back.record else _only(spec)
     if one is None:
         raise _unreadable(line, "operation")
+    return one
+
+
+def _outcome(one: Carried, line: Line, told: Mapping[Role, str], cells: Sequence[str]) -> Outcome | DeliveryError:
     columns = [field.name for field in one.operation.reply]
     if len(cells) != len(columns) or "code" not in told:
         raise _unreadable(line, "columns")

@@ -132,7 +132,12 @@ def later_reply(
     outcome = settled(system, found, answer, accepted=False)
     if isinstance(outcome, OutcomeUnknownError):
         raise outcome
-    return Reply(delivery_id=delivery_id, outcome=outcome, happened_at=_when(answer.get("happened_at"), now))
+    return Reply(
+        delivery_id=delivery_id,
+        outcome=outcome,
+        happened_at=_when(answer.get("happened_at"), now),
+        operation="" if key is None else found.operation.key,
+    )
 
 
 def _when(text: JsonValue, now: datetime) -> datetime:

@@ -272,7 +272,12 @@ def later_reply(
         raise outcome
     if isinstance(outcome, NotFound):
         raise OutcomeUnknownError("unreadable_answer", "a list of results holds something that never arrived")
-    return Reply(delivery_id=delivery_id, outcome=outcome, happened_at=_when(entry.get(table.answer.happened_at), now))
+    return Reply(
+        delivery_id=delivery_id,
+        outcome=outcome,
+        happened_at=_when(entry.get(table.answer.happened_at), now),
+        operation="" if name is None else candidates[0].operation.key,
+    )
 
 
 def _when(text: JsonValue, now: datetime) -> datetime:

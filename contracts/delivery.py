@@ -103,11 +103,16 @@ Outcome: TypeAlias = Completed | Returned | AwaitingReply
 
 @record
 class Reply:
-    """What came later. A late answer may be temporary or permanent too. ``happened_at`` is the department's time."""
+    """What came later. A late answer may be temporary or permanent too. ``happened_at`` is the department's time.
+
+    ``operation``: of what the department says that it answers; blank: it does not say. An answer about another operation than the
+    delivery's settles nothing.
+    """
 
     delivery_id: UUID
     outcome: Outcome | DeliveryError
     happened_at: datetime
+    operation: str = ""
 
 
 class Lookup(StrEnum):

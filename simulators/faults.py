@@ -221,14 +221,14 @@ KINDS: Final[Mapping[Fault, Kind]] = {
         ),
     ),
     Fault.SWAPPED_REPLIES: _kind(
-        frozenset({Place.AT_ONCE, Place.CALLBACK}),
+        MESSAGES | {Place.FILE},
         True,
         ("回答互换", "swapped replies"),
         (
-            "两件的回答互换：同时的两个连接各得对方的回答；两个回调后来的先到",
-            "the answers of two deliveries are exchanged: each of two connections gets the other's, two callbacks change places",
+            "两件的回答互换：同时的两个连接各得对方的回答；两个回调后来的先到；查询得到另一件的结果；结果文件或列表中两行内容对调，正确的随后来",
+            "the answers of two deliveries are exchanged: two connections, two enquiries, two lines of a result file or of a list have each other's (the right lines follow); two callbacks change places",
         ),
-        "that it waits for a second one",
+        "that it waits for a second one; in a result file, until the right lines",
     ),
     Fault.LATE_REPLY: _kind(
         _LATER,

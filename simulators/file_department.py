@@ -15,7 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 from zoneinfo import ZoneInfo
@@ -61,6 +63,7 @@ class _Line:
     operation: str
     kind: ResultKind
     result: Result
+    note: str = ""
 
 
 class FileDepartment:
@@ -252,6 +255,8 @@ class FileDepartment:
             case Fault.TRUNCATED_FILE | Fault.REENCODED_FILE | Fault.WRONG_COUNTS:
                 self._write(lines, met.fault)
                 self._again(lines, met)
+            case Fault.SWAPPED_REPLIES:
+                self._swap(lines, met, operations)
             case Fault.FILE_TWICE:
                 path, content = self._write(lines)
                 self._appear(path.with_name(self._new_name()), content, content, len(lines))
@@ -262,6 +267,19 @@ class FileDepartment:
                 self._write(lines)
             case _:
                 self._write(lines)
+
+    def _swap(self, lines: tuple[_Line, ...], met: Met, operations: set[str]) -> None:
+        """Two lines change their contents over between their delivery ids; the right ones come later."""
+        pair = next(((one, two) for one, two in combinations(lines, 2) if _says(one) != _says(two)), None)
+        if pair is None:
+            self._write(lines)
+            if self._dial:
+                self._dial.take_back(Fault.SWAPPED_REPLIES, next(iter(operations)) if len(operations) == 1 else "")
+            return
+        one, two = pair
+        changed = {id(one): _in_place_of(one, two), id(two): _in_place_of(two, one)}
+        self._write(tuple(changed.get(id(line), line) for line in lines))
+        self._again(pair, met)
 
     def _again(self, lines: tuple[_Line, ...], met: Met) -> None:
         """The file as it should be, later."""
@@ -288,7 +306,7 @@ class FileDepartment:
             digest = hashlib.sha256(content).hexdigest()
             note = NOTE.get(fault, "") if fault else ""
             for line in lines:
-                said = f"{line.kind.value} {note}".strip()
+                said = f"{line.kind.value} {note or line.note}".strip()
                 self._log("reply", line.delivery_id, operations[line.operation], digest, said)
         self._appear(path, written, content, len(lines) + surplus)
         return path, content
@@ -312,6 +330,17 @@ class FileDepartment:
     def _log(self, kind: str, delivery_id: str, operation: Operation, digest: str, note: str = "") -> None:
         if self._ledger:
             self._ledger.write(kind, self._system.key, delivery_id, operation.key, digest, note)
+
+
+def _says(line: _Line) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What a line says, whatever delivery it says it of."""
+    return {role: text for role, text in line.result.lead.items() if role != "reference"}, line.result.fields
+
+
+def _in_place_of(one: _Line, other: _Line) -> _Line:
+    """The line of a delivery, with what should be said of another."""
+    lead = {**other.result.lead, "reference": one.result.lead["reference"]}
+    return replace(one, kind=other.kind, result=replace(other.result, lead=lead), note="swapped")
 
 
 def file_drop_table(system: SystemFile) -> FileDropTable:

@@ -204,6 +204,10 @@ class Conduct:
         """By how much a later answer comes late."""
         return self._seconds(met) if met.fault is Fault.LATE_REPLY else 0.0
 
+    def alone_seconds(self, met: Met) -> float | None:
+        """How long a result that is asked for later waits for another one, to change places with it; None: it keeps its place."""
+        return self._seconds(met) if met.fault is Fault.SWAPPED_REPLIES else None
+
     async def wait(self, operation: Operation, met: Met) -> None:
         """As long as the operation takes, before anything is done."""
         seconds = self._dial.latency((operation.key,)) if self._dial is not None else 0.0
@@ -219,7 +223,7 @@ class Conduct:
         other = await self._crossing.exchanged(body, self._seconds(met))
         if other is not None:
             return other, met
-        self._take_back(operation)
+        self.keeps_place(operation)
         return body, NOTHING
 
     @asynccontextmanager
@@ -229,7 +233,7 @@ class Conduct:
         if met.fault is Fault.SWAPPED_REPLIES:
             gone = self._crossing.overtake()
             if gone is None and not await self._crossing.overtaken(self._seconds(met)):
-                self._take_back(operation)
+                self.keeps_place(operation)
         try:
             yield
         finally:
@@ -243,6 +247,7 @@ class Conduct:
     def _seconds(self, met: Met) -> float:
         return self._slow_seconds if met.seconds is None else met.seconds
 
-    def _take_back(self, operation: Operation) -> None:
+    def keeps_place(self, operation: Operation) -> None:
+        """An answer that was to be exchanged is not, since no other came."""
         if self._dial is not None:
             self._dial.take_back(Fault.SWAPPED_REPLIES, operation.key)

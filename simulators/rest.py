@@ -32,7 +32,7 @@ from simulators.http_door import HttpDoor
 from simulators.http_faults import UNSAID, Conduct, cut, note_of, reset, turned_away, turning
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES
-from simulators.rest_desk import Desk, Habits, Held, is_settled
+from simulators.rest_desk import Desk, Habits, Held
 
 
 class RestDepartment:
@@ -60,7 +60,7 @@ class RestDepartment:
         self._table = table
         self._habits = habits
         self._conduct = Conduct(dial, habits.slow_seconds)
-        self._desk = Desk(system, table.reference.echo, habits, ledger)
+        self._desk = Desk(system, table.reference.echo, habits, ledger, self._conduct.keeps_place)
         # A gateway of its own may add to the message what no table says, such as a seal.
         self._takes_more = any(channel.rest is not None and channel.gateway for channel in system.channels)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,7 +135,9 @@ class RestDepartment:
             await self._desk.arrived(operation, delivery_id, digest, mistake)
             return _json(self._rejection(operation, delivery_id), 422)
         late = self._conduct.late_seconds(met)
-        held = await self._desk.act(operation, wire.reply, delivery_id, digest, late_seconds=late)
+        polled = operation.answers is Answers.LATER and self.caller is None
+        alone = self._conduct.alone_seconds(met) if polled else None
+        held = await self._desk.act(operation, wire.reply, delivery_id, digest, late_seconds=late, alone_seconds=alone)
         if held.digest != digest:
             return _json(self._rejection(operation, delivery_id), 409)
         if operation.answers is Answers.LATER:
@@ -192,10 +194,11 @@ class RestDepartment:
         held = self._desk.held(delivery_id)
         if held is None:
             return _json({self._table.reference.echo: delivery_id, "status": "not_received"}, 404)
-        if not is_settled(held):
+        if not self._desk.is_ready(held):
             return _json({self._table.reference.echo: delivery_id, "status": "accepted"})
-        await self._desk.replied(held)
-        return _answer(held.answer)
+        told = self._desk.told(held, by_name=False)
+        await self._desk.replied(told)
+        return _answer(told.answer)
 
     async def _listed(self, cursor: str, limit: str) -> web.StreamResponse:
         first = int(cursor)

@@ -6,7 +6,7 @@ Answers are JSON here, whatever the channel makes of them.
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import orjson
@@ -23,7 +23,10 @@ from simulators.plausible import decide
 
 @dataclass(slots=True, kw_only=True)
 class Held:
-    """What the department holds of one delivery id; ``settled_at`` in seconds of the loop's clock, None before it acted."""
+    """What the department holds of one delivery id; ``settled_at`` in seconds of the loop's clock, None before it acted.
+
+    ``alone_seconds``: its result is to change places with another one, for which it waits so long; ``other``: with which, once known.
+    """
 
     delivery_id: str
     operation: Operation
@@ -33,6 +36,9 @@ class Held:
     acted: asyncio.Event = field(default_factory=asyncio.Event)
     settled_at: float | None = None
     replied: bool = False
+    note: str = ""
+    alone_seconds: float | None = None
+    other: "Held | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +75,17 @@ NO_EFFECT = frozenset({ResultKind.TEMPORARY, ResultKind.PERMANENT})
 class Desk:
     """All that one department holds. For one event loop."""
 
-    def __init__(self, system: SystemFile, echo: str, habits: Habits, ledger: Ledger | None) -> None:
-        """``echo``: the name under which an answer repeats the delivery id."""
+    def __init__(
+        self,
+        system: SystemFile,
+        echo: str,
+        habits: Habits,
+        ledger: Ledger | None,
+        keeps_place: Callable[[Operation], None] = lambda _operation: None,
+    ) -> None:
+        """``echo``: the name under which an answer repeats the delivery id; ``keeps_place``: told of an operation whose result was to
+        change places with another, when none came.
+        """
         self._system = system
         self._echo = echo
         self._habits = habits
@@ -78,6 +93,8 @@ class Desk:
         self._held: dict[str, Held] = {}
         self._listed: list[Held] = []
         self._unlisted: dict[str, Held] = {}
+        self._keeps_place = keeps_place
+        self._alone: Held | None = None
 
     async def arrived(self, operation: Operation, delivery_id: str, digest: str, note: str) -> None:
         """A message that is not acted on."""
@@ -87,12 +104,21 @@ class Desk:
         """Everything."""
         self._held.clear()
         self._listed.clear()
+        self._unlisted.clear()
+        self._alone = None
 
     async def act(
-        self, operation: Operation, rows: Mapping[str, str], delivery_id: str, digest: str, *, late_seconds: float = 0.0
+        self,
+        operation: Operation,
+        rows: Mapping[str, str],
+        delivery_id: str,
+        digest: str,
+        *,
+        late_seconds: float = 0.0,
+        alone_seconds: float | None = None,
     ) -> Held:
         """Once for a delivery id where sending again is declared safe, each time where it is not. ``rows``: the channel's reply rows;
-        ``late_seconds``: until the result, beyond the usual.
+        ``late_seconds``: until the result, beyond the usual; ``alone_seconds``: it changes places with the next one, if that comes in time.
         """
         known = self._held.get(delivery_id)
         was_busy = known is not None and known.kind is ResultKind.TEMPORARY
@@ -101,7 +127,16 @@ class Desk:
             await known.acted.wait()
             return known
         answer, kind = self._decided(operation, rows, delivery_id, was_busy=was_busy)
-        held = Held(delivery_id=delivery_id, operation=operation, digest=digest, answer=answer, kind=kind)
+        held = Held(
+            delivery_id=delivery_id,
+            operation=operation,
+            digest=digest,
+            answer=answer,
+            kind=kind,
+            alone_seconds=alone_seconds,
+        )
+        if alone_seconds is not None:
+            self._pair(held)
         self._held[delivery_id] = held
         if known is None or delivery_id in self._unlisted:
             self._unlisted[delivery_id] = held
@@ -158,12 +193,44 @@ class Desk:
         """What is held under that id."""
         return self._held.get(delivery_id)
 
+    def _pair(self, held: Held) -> None:
+        if self._alone is None:
+            self._alone = held
+        else:
+            held.other, self._alone.other, self._alone = self._alone, held, None
+
+    def is_ready(self, held: Held) -> bool:
+        """Whether the result may be told; one that changes places with another waits for that."""
+        if not _is_settled(held):
+            return False
+        if held.other is not None:
+            return _is_settled(held.other)
+        if held.alone_seconds is not None:
+            if _loop_time() < (held.settled_at or 0.0) + held.alone_seconds:
+                return False
+            held.alone_seconds = None
+            self._alone = None if self._alone is held else self._alone
+            self._keeps_place(held.operation)
+        return True
+
+    def told(self, held: Held, *, by_name: bool) -> Held:
+        """What is told of a result that is ready: its own; the first time the other's, where it changes places with one.
+
+        ``by_name``: under its own id, as the one row of a list stands in the place of another.
+        """
+        other, held.other, held.alone_seconds = held.other, None, None
+        if other is None:
+            return held
+        answer = _renamed(other.answer, self._echo, held.delivery_id) if by_name else other.answer
+        return replace(other, delivery_id=held.delivery_id, answer=answer, note="swapped", replied=False, other=None)
+
     def page(self, first: int, limit: int) -> list[Held]:
-        """Settled answers in the order in which they were first listed."""
-        settled = {name: held for name, held in self._unlisted.items() if is_settled(held)}
-        for name, held in settled.items():
-            self._listed.append(held)
-            del self._unlisted[name]
+        """Settled answers in the order in which they were first listed. Behind those that changed places stand the right ones."""
+        ready = [held for held in self._unlisted.values() if self.is_ready(held)]
+        told = [self.told(held, by_name=True) for held in ready]
+        self._listed += [*told, *(held for held, one in zip(ready, told, strict=True) if one is not held)]
+        for held in ready:
+            del self._unlisted[held.delivery_id]
         return self._listed[first : first + limit]
 
     async def replied(self, held: Held, note: str = "") -> None:
@@ -171,7 +238,7 @@ class Desk:
         if not held.replied:
             held.replied = True
             digest = hashlib.sha256(held.answer).hexdigest()
-            said = f"{held.kind.value} {note}".strip()
+            said = f"{held.kind.value} {note or held.note}".strip()
             await self._log(("reply", held.delivery_id, held.operation.key, digest, said))
 
     async def _log(self, *entries: tuple[str, str, str, str, str]) -> None:
@@ -191,8 +258,19 @@ def _turned_away(kind: ResultKind) -> str:
     return kind.value if kind in NO_EFFECT else ""
 
 
-def is_settled(held: Held) -> bool:
-    """Whether the result may be told: at once, or when the time for a later answer has passed."""
+def _renamed(answer: bytes, echo: str, delivery_id: str) -> bytes:
+    """The same answer under another delivery id. ``echo`` may be a dotted path."""
+    whole = orjson.loads(answer)
+    *above, name = echo.split(".")
+    place = whole
+    for part in above:
+        place = place.setdefault(part, {})
+    place[name] = delivery_id
+    return orjson.dumps(whole)
+
+
+def _is_settled(held: Held) -> bool:
+    """Whether there is a result: at once, or when the time for a later answer has passed."""
     return held.settled_at is not None and _loop_time() >= held.settled_at
 
 

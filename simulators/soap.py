@@ -39,7 +39,7 @@ from simulators.http_door import HttpDoor
 from simulators.http_faults import UNSAID, Conduct, cut, note_of, reset, turned_away, turning
 from simulators.ledger import Ledger
 from simulators.plausible import SHARES
-from simulators.rest_desk import Desk, Habits, Held, is_settled
+from simulators.rest_desk import Desk, Habits, Held
 from simulators.soap_answers import answered
 from simulators.soap_door import SoapDoor
 from simulators.soap_envelopes import Call, Misunderstood, read_call, write_answer, write_fault
@@ -72,7 +72,7 @@ class SoapDepartment:
         self._habits = habits
         self._conduct = Conduct(dial, habits.slow_seconds)
         self._door = SoapDoor(table, secret)
-        self._desk = Desk(system, table.echo, habits, ledger)
+        self._desk = Desk(system, table.echo, habits, ledger, self._conduct.keeps_place)
         self._messages: dict[str, tuple[Operation, SoapWire]] = {}
         for operation in system.operations:
             if Situation.API in operation.wire:
@@ -185,7 +185,10 @@ class SoapDepartment:
             await self._desk.arrived(operation, delivery_id, call.digest, mistake)
             return self._answer(call, name, self._rejection(operation, delivery_id))
         late = self._conduct.late_seconds(met)
-        held = await self._desk.act(operation, wire.reply, delivery_id, call.digest, late_seconds=late)
+        alone = self._conduct.alone_seconds(met) if operation.answers is Answers.LATER else None
+        held = await self._desk.act(
+            operation, wire.reply, delivery_id, call.digest, late_seconds=late, alone_seconds=alone
+        )
         if held.digest != call.digest:
             return self._answer(call, name, self._rejection(operation, delivery_id))
         return await self._settle(request, call, name, held, met)
@@ -197,7 +200,7 @@ class SoapDepartment:
             return self._fault(call, "Server", "something failed")
         later = held.operation.answers is Answers.LATER
         answer = self._accepted(call, name, held.delivery_id) if later else self._answer(call, name, self._said(held))
-        if met.fault is Fault.SWAPPED_REPLIES:
+        if met.fault is Fault.SWAPPED_REPLIES and not later:
             body, met = await self._conduct.exchanged(cast(bytes, answer.body), held.operation, met)
             answer = self._response(body, 200)
         if not later and met.fault not in UNSAID:
@@ -239,10 +242,11 @@ class SoapDepartment:
         if held is None:
             code = self._table.answer.not_received
             return self._answer(call, name, {self._table.echo: delivery_id, self._system.result_field: code})
-        if not is_settled(held):
+        if not self._desk.is_ready(held):
             return self._accepted(call, name, delivery_id)
-        await self._desk.replied(held)
-        return self._answer(call, name, self._said(held))
+        told = self._desk.told(held, by_name=False)
+        await self._desk.replied(told)
+        return self._answer(call, name, self._said(told))
 
     async def _listed(self, call: Call, name: str, cursor: str, limit: str) -> web.Response:
         first, poll = int(cursor), self._table.poll

@@ -327,10 +327,12 @@ class SmallCity:
             self.end(self.begin(row), result)
         return claimed
 
-    def reply(self, delivery: str, outcome: Outcome | DeliveryError, cause: str = "reply") -> Change:
-        """A reply that comes later."""
+    def reply(
+        self, delivery: str, outcome: Outcome | DeliveryError, cause: str = "reply", *, operation: str = ""
+    ) -> Change:
+        """A reply that comes later; ``operation``: of what it says that it answers."""
         system = self.delivery(delivery)["system"]
-        answer = Reply(delivery_id=UUID(delivery), outcome=outcome, happened_at=self.now)
+        answer = Reply(delivery_id=UUID(delivery), outcome=outcome, happened_at=self.now, operation=operation)
         change: Change = self.unit(lambda c: results.reply(c, self.city, system, answer, self.at, cause))
         return change
 

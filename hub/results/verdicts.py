@@ -30,7 +30,11 @@ def reply(connection: Connection, city: City, system: str, answer: Reply, at: in
     work = Casework.load(connection, city, row["case_no"], at, system)
     if not work.row["sealed_key"]:  # erased: what still comes is counted and not kept
         return _stray(connection, city, system, answer, at)
-    verdict = apply_reply(work, row, answer.outcome, cause, milliseconds(answer.happened_at))
+    outcome = answer.outcome
+    if answer.operation and answer.operation != row["operation"]:
+        # The answers of two deliveries have changed places: whatever it says, it says of something else.
+        outcome = OutcomeUnknownError("other_operation")
+    verdict = apply_reply(work, row, outcome, cause, milliseconds(answer.happened_at))
     return work.save(verdict)
 
 

@@ -6,12 +6,15 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiohttp
 import pytest
 
-from contracts.delivery import AwaitingReply, Completed, Delivery
+from adapters.rest import RestGateway
+from adapters.soap import SoapGateway
+from contracts.delivery import AwaitingReply, Completed, Delivery, Reply
 from contracts.errors import CredentialsError, DeliveryError, OutcomeUnknownError, TemporaryError
 from contracts.plugin import HttpAnswer, HttpRequest
 from simulators.dial import FaultDial
@@ -255,6 +258,87 @@ async def test_a_polled_result_comes_late_and_a_latency_keeps_a_message_waiting(
             assert asyncio.get_running_loop().time() - started >= 0.4
 
 
+@pytest.mark.parametrize("protocol", ["rest", "soap"])
+async def test_who_asks_gets_the_result_of_another_delivery_once_and_does_not_believe_it(
+    protocol: str, tmp_path: Path
+) -> None:
+    dial = FaultDial({}, 1)
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        async with asked_later(protocol, tmp_path, dial, ledger) as (gateway, world):
+            dial.begin([Rule(sequence="swapped_replies x3", seconds=30)], [], 1)
+            first, second, alone = (world.delivery("later") for _ in range(3))
+            await gateway.deliver(first)
+            assert isinstance(await gateway.enquire(first), AwaitingReply), "it waits for a second one"
+            await gateway.deliver(second)
+            for one in (first, second):
+                with pytest.raises(OutcomeUnknownError) as raised:
+                    await gateway.enquire(one)
+                assert raised.value.code == "echo_mismatch"
+            for one in (first, second):
+                assert isinstance(await gateway.enquire(one), Completed)
+            assert said_of(ledger, first) == said_of(ledger, second) == SWAPPED
+            dial.begin([Rule(fault=Fault.SWAPPED_REPLIES, seconds=0.2)], [], 1)
+            await gateway.deliver(alone)
+            await asyncio.sleep(0.3)
+            assert isinstance(await gateway.enquire(alone), Completed)
+            assert said_of(ledger, alone) == SWAPPED[1:]
+            assert dial.counts[Fault.SWAPPED_REPLIES] == 2
+        assert (ledger.counts["effect"], ledger.counts["reply"]) == (3, 5)
+
+
+async def test_two_rows_of_a_list_stand_under_each_others_id_and_the_right_ones_follow(tmp_path: Path) -> None:
+    dial = FaultDial({}, 1)
+    of = rest_world.system(**LISTED)
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        async with (
+            rest_department(of, secret=rest_world.SECRETS.__getitem__, ledger=ledger, dial=dial, shares={}) as running,
+            rest_world.gateway(of, running.url) as gateway,
+        ):
+            dial.begin([Rule(sequence="swapped_replies x2", seconds=30)], [], 1)
+            first, second = rest_world.delivery("later"), rest_world.delivery("later")
+            await gateway.deliver(first)
+            await gateway.deliver(second)
+            rows = [row async for page in gateway.collect() for row in page]
+            assert [row.delivery_id for row in rows] == [first.id, second.id, first.id, second.id]
+            told = [row.outcome for row in rows]
+            assert told[:2] == [told[3], told[2]]
+            assert told[0] != told[1], "nothing has changed: this proves nothing"
+            assert said_of(ledger, first) == said_of(ledger, second) == SWAPPED
+
+
+LISTED: dict[str, Any] = {"later_replies": "poll", "poll": {"path": "/results"}}
+SWAPPED = ["completed.granted swapped", "completed.granted"]
+
+
+def said_of(ledger: Ledger, delivery: Delivery) -> list[str]:
+    """What the department has said of a delivery, in order."""
+    found = [json.loads(line) for line in ledger.path.read_text(encoding="utf-8").splitlines()]
+    return [one["note"] for one in found if one["kind"] == "reply" and one["delivery_id"] == str(delivery.id)]
+
+
+@asynccontextmanager
+async def asked_later(
+    protocol: str, folder: Path, dial: FaultDial, ledger: Ledger
+) -> AsyncIterator[tuple[RestGateway | SoapGateway, ModuleType]]:
+    """A department that is asked for its results."""
+    settings: dict[str, Any] = {"ledger": ledger, "dial": dial, "shares": {}}
+    if protocol == "rest":
+        of = rest_world.system(**POLLED)
+        async with (
+            rest_department(of, secret=rest_world.SECRETS.__getitem__, **settings) as running,
+            rest_world.gateway(of, running.url) as gateway,
+        ):
+            yield gateway, rest_world
+    else:
+        of = soap_world.system(later=True)
+        soap_world.vendored(of, folder)
+        async with (
+            soap_department(of, folder=folder, secret=soap_world.SECRETS.__getitem__, **settings) as service,
+            soap_world.gateway(of, folder, service.url) as port,
+        ):
+            yield port, soap_world
+
+
 # --- files -------------------------------------------------------------------------------------------------------------
 
 
@@ -325,7 +409,8 @@ FILES = {
 
 
 def test_every_kind_of_a_record_or_result_file_is_played_here() -> None:
-    assert {one for one, kind in KINDS.items() if kind.places & {Place.RECORD, Place.FILE}} == FILES.keys()
+    elsewhere = {Fault.SWAPPED_REPLIES}
+    assert {one for one, kind in KINDS.items() if kind.places & {Place.RECORD, Place.FILE}} == FILES.keys() | elsewhere
 
 
 @pytest.mark.parametrize("fault", FILES)
@@ -358,6 +443,45 @@ async def test_a_result_file_meets_the_fault_and_every_record_is_answered_in_the
     assert all(len(outcomes) == 1 for outcomes in found.values())
     aside = [name for name in names(sftp_tree / "back/quarantine") if name.endswith(".reason.txt")]
     assert bool(aside) == FILES[fault]
+
+
+async def test_two_lines_stand_under_each_others_id_and_the_right_ones_follow(tmp_path: Path, sftp_tree: Path) -> None:
+    """One of another operation is known for what it is; of the same operation the second answer contradicts the first."""
+    sent = [delivery_of(("reward", "check")[number % 2]) for number in range(12)]
+    operations = {one.id: one.operation for one in sent}
+    replies: dict[Any, list[Reply]] = {}
+    async with exchange(tmp_path, sftp_tree) as (running, dial, ledger), opened(TABLE, running.server) as gateway:
+        dial.begin([Rule(fault=Fault.SWAPPED_REPLIES, seconds=0.3)], [], 1)
+        await gateway.deliver_batch(batch_of(*sent))
+        end = asyncio.get_running_loop().time() + 20
+        while asyncio.get_running_loop().time() < end:
+            for found in await collected(gateway):
+                for one in found:
+                    replies.setdefault(one.delivery_id, []).append(one)
+            swapped = 2 * dial.counts[Fault.SWAPPED_REPLIES]
+            if swapped and sum(map(len, replies.values())) == len(sent) + swapped:
+                break
+            await asyncio.sleep(0.05)
+        twice = [one for one in sent if len(replies[one.id]) == 2]
+        assert len(twice) == 2 * dial.counts[Fault.SWAPPED_REPLIES] > 0
+        for one in twice:
+            wrong, right = replies[one.id]
+            assert said_of(ledger, one) == SWAPPED
+            assert right.operation == one.operation
+            assert wrong.outcome != right.outcome
+            (source,) = (other for other in twice if replies[other.id][1].outcome == wrong.outcome)
+            assert wrong.operation == operations[source.id]
+        assert ledger.counts["effect"] == ledger.counts["arrival"] == len(sent)
+
+
+async def test_a_line_alone_in_its_file_keeps_its_place(tmp_path: Path, sftp_tree: Path) -> None:
+    async with exchange(tmp_path, sftp_tree) as (running, dial, ledger), opened(TABLE, running.server) as gateway:
+        dial.begin([Rule(fault=Fault.SWAPPED_REPLIES)], [], 1)
+        sent = delivery_of()
+        await gateway.deliver_batch(batch_of(sent))
+        await until(lambda: ledger.counts["reply"] == 1)
+        assert dial.counts[Fault.SWAPPED_REPLIES] == 0
+        assert said_of(ledger, sent) == SWAPPED[1:]
 
 
 def _is_over(tree: Path) -> bool:

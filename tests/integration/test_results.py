@@ -66,6 +66,21 @@ def test_a_reply_that_contradicts_goes_to_a_person_and_changes_nothing(city: Sma
     assert city.case(case)["flags"] == ""
 
 
+def test_an_answer_about_another_operation_settles_nothing_until_the_right_one_comes(city: SmallCity) -> None:
+    case = city.submit("API1")
+    city.send("AA-api", WAITING)
+    delivery = city.only(case)["id"]
+    city.reply(delivery, REFUSED, operation="instant")
+    assert (city.only(case)["state"], city.only(case)["error_code"]) == ("unknown", "other_operation")
+    assert city.status(case) == "40"
+    (task,) = city.tasks(case, "unknown")
+    assert city.reply(delivery, GRANTED, operation="decide").verdict == "applied"
+    assert city.status(case) == "50"
+    assert city.tasks(case, "unknown") == []
+    assert city.reply(delivery, REFUSED, operation="instant").verdict == "duplicate"
+    assert task["delivery"] == delivery
+
+
 def test_an_answer_after_the_withdrawal_is_recorded_only(city: SmallCity) -> None:
     case = city.submit("API1")
     city.send("AA-api", WAITING)

@@ -89,7 +89,8 @@ def test_every_mistake_is_told_at_once_and_a_missing_file_names_those_there_are(
 def test_what_can_happen_follows_from_the_channel_and_the_layout() -> None:
     assert Fault.DUPLICATE_REPLY not in kinds_of(SYSTEMS["DA-archive"], None)
     assert Fault.DUPLICATE_REPLY in kinds_of(SYSTEMS["MZ-relief"], None)
-    assert Fault.SWAPPED_REPLIES not in kinds_of(SYSTEMS["DA-archive"], "no_record_statement")
+    assert Fault.SWAPPED_REPLIES in kinds_of(SYSTEMS["DA-archive"], "no_record_statement")
+    assert Fault.SWAPPED_REPLIES in kinds_of(SYSTEMS["WJ-family"], None)
     assert Fault.WRONG_COUNTS in kinds_of(SYSTEMS["WJ-family"], None)
     assert Fault.WRONG_COUNTS not in kinds_of(SYSTEMS["GH-mutual"], None)
     assert Fault.REENCODED_FILE not in kinds_of(SYSTEMS["JR-finance"], None)
