@@ -65,10 +65,8 @@ class ClerkHabits(Strict):
     @field_validator("hours")
     @classmethod
     def _are_spans(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            begin, end = _span(text)
-            if begin >= end:
-                raise ValueError(f"{text} ends before it begins")
+        if wrong := [mistake for text in value if (mistake := _wrong_span(text))]:
+            raise ValueError("; ".join(wrong))
         return value
 
     @model_validator(mode="before")
@@ -81,8 +79,8 @@ class ClerkHabits(Strict):
 
     @model_validator(mode="after")
     def _one_slip_a_sheet(self) -> Self:
-        if sum(self.shares().values()) > 1:
-            raise ValueError("twice, wrong_sheet, old_version, wrong_box and unreadable together must not exceed 1")
+        if wrong := contradictions({slip.value: share for slip, share in self.shares().items()}):
+            raise ValueError("; ".join(wrong))
         return self
 
     def shares(self) -> Mapping[Slip, float]:
@@ -116,6 +114,20 @@ class ClerkHabits(Strict):
             if number < 0:
                 return slip, lies
         return None, lies
+
+
+def contradictions(told: Mapping[str, Any]) -> list[str]:
+    """Keys that do not go together, as far as they can be read."""
+    shares = [share for slip in Slip if isinstance(share := told.get(slip.value), int | float)]
+    return [] if sum(shares) <= 1 else [f"{', '.join(list(Slip)[:-1])} and {list(Slip)[-1]} together must not exceed 1"]
+
+
+def _wrong_span(text: str) -> str:
+    try:
+        begin, end = _span(text)
+    except ValueError as error:
+        return str(error)
+    return f"{text} ends before it begins" if begin >= end else ""
 
 
 def _span(text: str) -> tuple[time, time]:

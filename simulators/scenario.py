@@ -23,6 +23,7 @@ late = 0.2
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
@@ -75,14 +76,52 @@ def kind_named(text: Any) -> Fault:
 
 @cache
 def steps_of(sequence: str) -> tuple[Fault | None, ...]:
-    """What each message meets, None: nothing. Raises ValueError."""
+    """What each message meets, None: nothing. Raises ValueError with everything that is no step."""
     steps: list[Fault | None] = []
+    wrong: list[str] = []
     for part in sequence.split(","):
-        found = STEP.fullmatch(part.strip())
-        if found is None:
-            raise ValueError(f"{part.strip()!r} is no step: write a kind of fault or {OK}, perhaps times: 503 x3")
-        steps += [None if found[1] == OK else kind_named(found[1])] * int(found[2] or 1)
+        try:
+            steps += _step(part.strip())
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("; ".join(wrong))
     return tuple(steps)
+
+
+def _step(part: str) -> list[Fault | None]:
+    found = STEP.fullmatch(part)
+    if found is None:
+        raise ValueError(f"{part!r} is no step: write a kind of fault or {OK}, perhaps times: 503 x3")
+    return [None if found[1] == OK else kind_named(found[1])] * int(found[2] or 1)
+
+
+def kinds_said(told: Mapping[str, Any]) -> frozenset[Fault]:
+    """The kinds that the keys of a rule name, whatever else is wrong with it."""
+    found: set[Fault | None] = set()
+    for text in (str(told.get("fault") or OK), *str(told.get("sequence") or OK).split(",")):
+        with suppress(ValueError):
+            found.update(_step(text.strip()))
+    return frozenset(one for one in found if one)
+
+
+def rule_contradicts(told: Mapping[str, Any]) -> list[str]:
+    """Keys of a rule that do not go together."""
+    sequence, probability = bool(told.get("sequence")), told.get("probability", 1)
+    wrong: list[str] = []
+    if (told.get("fault") is None) == (not sequence):
+        wrong.append("give either a fault or a sequence")
+    if sequence and probability != 1:
+        wrong.append("a sequence has no probability: write ok where nothing shall happen")
+    if Fault.OUTAGE in kinds_said(told) and (sequence or told.get("operation") or probability != 1):
+        wrong.append("an outage takes the whole system: give it a time, not an operation, sequence or probability")
+    return wrong
+
+
+def latency_contradicts(told: Mapping[str, Any]) -> list[str]:
+    """Keys of a latency that do not go together."""
+    given = sum(told.get(name) is not None for name in ("constant", "uniform", "lognormal"))
+    return [] if given == 1 else ["give exactly one of constant, uniform and lognormal"]
 
 
 def _sequence(text: str) -> str:
@@ -137,14 +176,9 @@ class Rule:
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
-        if (self.fault is None) == (not self.sequence):
-            raise ValueError("give either a fault or a sequence")
-        if self.sequence and self.probability != 1:
-            raise ValueError("a sequence has no probability: write ok where nothing shall happen")
-        if Fault.OUTAGE in self.kinds and (self.sequence or self.operation or self.probability != 1):
-            raise ValueError(
-                "an outage takes the whole system: give it a time, not an operation, sequence or probability"
-            )
+        names = ("fault", "sequence", "probability", "operation")
+        if wrong := rule_contradicts({name: getattr(self, name) for name in names}):
+            raise ValueError("; ".join(wrong))
 
     @property
     def kinds(self) -> frozenset[Fault]:
@@ -198,8 +232,9 @@ class Latency:
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
-        if sum(one is not None for one in (self.constant, self.uniform, self.lognormal)) != 1:
-            raise ValueError("give exactly one of constant, uniform and lognormal")
+        names = ("constant", "uniform", "lognormal")
+        if wrong := latency_contradicts({name: getattr(self, name) for name in names}):
+            raise ValueError("; ".join(wrong))
 
 
 @record

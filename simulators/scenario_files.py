@@ -4,11 +4,14 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from pydantic import ValidationError
 
 from adapters.file_drop_table import FileDropTable
 from adapters.rest_table import RestTable
@@ -19,9 +22,18 @@ from contracts.schema import DIALECT
 from contracts.site import Site, SystemFile, parsed
 from contracts.situation import ChannelStatus, Situation
 from contracts.toml_lines import Location, line_of
+from simulators.clerk_habits import ClerkHabits, contradictions
 from simulators.faults import EXCHANGE, KINDS, Fault, Place, place_of
 from simulators.file_faults import impossible
-from simulators.scenario import Latency, Rule, Scenario, scenario_text
+from simulators.scenario import (
+    Latency,
+    Rule,
+    Scenario,
+    kinds_said,
+    latency_contradicts,
+    rule_contradicts,
+    scenario_text,
+)
 
 SHIPPED: Final = Path(str(files("simulators"))) / "scenarios"
 SCHEMA: Final = SHIPPED / "scenario.schema.json"
@@ -46,18 +58,48 @@ def load_scenario(path: Path, site: Site) -> Scenario:
 
 
 def read_scenario(text: str, site: Site, file: str = "scenario") -> Scenario:
-    """Raises ScenarioError with every mistake."""
+    """Raises ScenarioError with every mistake, of form and against the site, in the order in which they stand."""
     try:
         scenario = parsed(file, text, Scenario)
     except SiteError as error:
-        raise ScenarioError("\n".join(map(str, error.mistakes))) from error
-    mistakes = [
-        str(SiteMistake(file, line_of(text, at), ".".join(map(str, at)), message))
-        for at, message in findings(scenario, site)
-    ]
+        told, found = error.mistakes, list(_besides(text, site))
+    else:
+        told, found = (), list(findings(scenario, site))
+    mistakes = [*told, *(SiteMistake(file, line_of(text, at), ".".join(map(str, at)), said) for at, said in found)]
     if mistakes:
-        raise ScenarioError("\n".join(mistakes))
+        raise ScenarioError("\n".join(map(str, sorted(mistakes, key=lambda one: one.line))))
     return scenario
+
+
+def _besides(text: str, site: Site) -> Iterable[tuple[Location, str]]:
+    """What else is wrong with a scenario that cannot be read: what does not fit the site, and what nobody looked at because of a key."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    for at, told, of, contradicts in _tables(raw):
+        if isinstance(told, dict):
+            if _only_keys_are_wrong(of, told):
+                yield from ((at, said) for said in contradicts(told))
+            yield from _against(site, told, at)
+
+
+def _tables(raw: Mapping[str, Any]) -> Iterable[tuple[Location, Any, type, Callable[[Mapping[str, Any]], list[str]]]]:
+    """The tables of a scenario, the record of each, and what of its keys does not go together."""
+    for title, of, contradicts in (("rules", Rule, rule_contradicts), ("latencies", Latency, latency_contradicts)):
+        entries = raw.get(title)
+        for number, told in enumerate(entries if isinstance(entries, list) else ()):
+            yield (title, number), told, of, contradicts
+    yield ("clerk",), raw.get("clerk"), ClerkHabits, contradictions
+
+
+def _only_keys_are_wrong(of: type, told: Mapping[str, Any]) -> bool:
+    """Whether single keys are: how they go together has not been looked at then."""
+    try:
+        adapter(of).validate_python(told)
+    except ValidationError as error:
+        return all(problem["loc"] for problem in error.errors(include_url=False))
+    return False
 
 
 def checked(scenario: Scenario, site: Site) -> Scenario:
@@ -70,39 +112,41 @@ def checked(scenario: Scenario, site: Site) -> Scenario:
 
 def findings(scenario: Scenario, site: Site) -> Iterable[tuple[Location, str]]:
     """What does not fit the site, and where it stands."""
+    for title, entries in (("rules", scenario.rules), ("latencies", scenario.latencies)):
+        for number, entry in enumerate(entries):
+            told = {name: getattr(entry, name, None) for name in ("system", "operation", "fault", "sequence")}
+            yield from _against(site, told, (title, number))
+
+
+def _against(site: Site, told: Mapping[str, Any], at: Location) -> Iterable[tuple[Location, str]]:
+    """What of the keys of a rule or a latency does not fit the site, as far as they can be read."""
     systems = {system.key: system for department in site.departments for system in department.systems}
-    for number, rule in enumerate(scenario.rules):
-        yield from _named(rule, systems, ("rules", number))
-    for number, latency in enumerate(scenario.latencies):
-        yield from _named(latency, systems, ("latencies", number))
-    for number, rule in enumerate(scenario.rules):
-        if rule.system is None or rule.system in systems:
-            yield from _possible(rule, systems, ("rules", number))
-
-
-def _named(entry: Rule | Latency, systems: Mapping[str, SystemFile], at: Location) -> Iterable[tuple[Location, str]]:
-    if entry.system is not None and entry.system not in systems:
-        yield (*at, "system"), f"this site has no system {entry.system}{meant(entry.system, systems)}"
+    system, operation = (told[key] if isinstance(told.get(key), str) else None for key in ("system", "operation"))
+    if system is not None and system not in systems:
+        yield (*at, "system"), f"this site has no system {system}{meant(system, systems)}"
         return
-    chosen = [systems[entry.system]] if entry.system else list(systems.values())
-    known = {operation.key for system in chosen for operation in system.operations}
-    if entry.operation is not None and entry.operation not in known:
-        whose = entry.system or "no system here"
-        has = "has no" if entry.system else "has an"
-        yield (*at, "operation"), f"{whose} {has} operation {entry.operation}{meant(entry.operation, known)}"
+    chosen = [systems[system]] if system else list(systems.values())
+    known = {one.key for whose in chosen for one in whose.operations}
+    if operation is not None and operation not in known:
+        has = f"{system} has no" if system else "no system here has an"
+        yield (*at, "operation"), f"{has} operation {operation}{meant(operation, known)}"
+        operation = None  # which one was meant is not known: what happens to the system is
+    key = "sequence" if told.get("sequence") else "fault"
+    for kind, reason in _impossible(kinds_said(told), chosen, system, operation):
+        yield (*at, key), f"{kind} never happens to {reason}"
 
 
-def _possible(rule: Rule, systems: Mapping[str, SystemFile], at: Location) -> Iterable[tuple[Location, str]]:
-    chosen = [systems[rule.system]] if rule.system else list(systems.values())
-    can = frozenset[Fault]().union(*(kinds_of(system, rule.operation) for system in chosen))
-    where = "/".join(part for part in (rule.system or "any system", rule.operation) if part)
-    for kind in sorted(rule.kinds - can):
-        places = ", ".join(sorted(KINDS[kind].places))
-        if rule.operation and rule.system and kind in kinds_of(systems[rule.system], None):
+def _impossible(
+    kinds: frozenset[Fault], chosen: Sequence[SystemFile], system: str | None, operation: str | None
+) -> Iterable[tuple[Fault, str]]:
+    can = frozenset[Fault]().union(*(kinds_of(one, operation) for one in chosen))
+    where = "/".join(part for part in (system or "any system", operation) if part)
+    for kind in sorted(kinds - can):
+        if operation and system and kind in kinds_of(chosen[0], None):
             reason = "it takes the whole connection: leave the operation out"
         else:
-            reason = f"it is possible for {places}"
-        yield (*at, "sequence" if rule.sequence else "fault"), f"{kind} never happens to {where}: {reason}"
+            reason = f"it is possible for {', '.join(sorted(KINDS[kind].places))}"
+        yield kind, f"{where}: {reason}"
 
 
 def kinds_of(system: SystemFile, operation: str | None) -> frozenset[Fault]:

@@ -77,6 +77,60 @@ def test_a_mistake_is_told_with_file_line_key_and_what_was_meant(text: str, said
     assert said in str(raised.value)
 
 
+MANY = """\
+nam = "x"
+[[rules]]
+system = "DA-archve"
+fault = "refuze"
+[[rules]]
+system = "DA-archive"
+operation = "serch"
+sequence = "ok, refuze, 503 x, full_disk"
+probability = 0.5
+repeat = 7
+[[latencies]]
+system = "MZ-releif"
+constant = -1
+uniform = [1, 2]
+[clerk]
+hours = ["17:00-09:00", "noon"]
+twice = 0.9
+unreadable = 0.9
+"""
+
+
+def test_mistakes_of_form_and_against_the_site_are_told_together_in_the_order_of_the_file() -> None:
+    with pytest.raises(ScenarioError) as raised:
+        read_scenario(MANY, SITE, "s.toml")
+    lines = str(raised.value).splitlines()
+    assert [tuple(line.split(": ")[:2]) for line in lines] == [
+        ("s.toml", "name"),
+        ("s.toml:1", "nam"),
+        ("s.toml:3", "rules.0.system"),
+        ("s.toml:4", "rules.0.fault"),
+        ("s.toml:5", "rules.1"),
+        ("s.toml:7", "rules.1.operation"),
+        ("s.toml:8", "rules.1.sequence"),
+        ("s.toml:8", "rules.1.sequence"),
+        ("s.toml:10", "rules.1.repeat"),
+        ("s.toml:11", "latencies.0"),
+        ("s.toml:12", "latencies.0.system"),
+        ("s.toml:13", "latencies.0.constant"),
+        ("s.toml:15", "clerk"),
+        ("s.toml:16", "clerk.hours"),
+    ]
+    told = str(raised.value)
+    for said in (
+        "no fault 'refuze': did you mean refuse?; '503 x' is no step",
+        "full_disk never happens to DA-archive:",
+        "MZ-releif: did you mean MZ-relief?",
+        "exactly one of",
+        "17:00-09:00 ends before it begins; noon: write hours as",
+        "together must not exceed 1",
+    ):
+        assert said in told
+
+
 def test_every_mistake_is_told_at_once_and_a_missing_file_names_those_there_are(tmp_path: Path) -> None:
     text = 'name = "x"\n[[rules]]\nfault = "refuze"\n[[rules]]\nfault = "rezet"\n'
     with pytest.raises(ScenarioError) as raised:
