@@ -5,7 +5,7 @@ The department reads control files its own way, never with the code under test; 
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -45,6 +45,12 @@ def disagreement(told: str, name: str, content: bytes, rows: int) -> str:
         (item for item, value in said.items() if not (value.isdigit() if item in numbers else true.get(item) == value)),
         "",
     )
+
+
+def numbered(name: str, number: int) -> str:
+    """The name under which another content of the same name is kept: ``A~2.txt`` beside ``A.txt``, its control file beside it."""
+    path = PurePath(name)
+    return name if number == 1 else f"{path.stem}~{number}{path.suffix}"
 
 
 def appear(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """A department that exchanges files: it takes what is complete, acts once for a delivery id, and answers in result files.
 
+What it has taken it keeps in ``taken``, also what comes under a name that was used before.
 Where its table expects a file after a cut-off (``expected_files``), an empty file is answered by an empty one.
 What it receives, does and answers is in its ledger before anybody can see it. What its dial can make it do wrong with records and result
 files is told in ``simulators.faults``; after a file that is wrong in itself the right one follows under a new name.
@@ -9,7 +10,6 @@ import configparser
 import csv
 import hashlib
 import random
-import shutil
 import struct
 import threading
 import time
@@ -29,7 +29,7 @@ from contracts.catalogue import CodeList, Operation, ResultKind
 from contracts.records import record
 from contracts.site import SystemFile
 from contracts.situation import Situation
-from simulators.department_files import appear, cell_text, control_path, control_text, disagreement, ledger_id
+from simulators.department_files import appear, cell_text, control_path, control_text, disagreement, ledger_id, numbered
 from simulators.dial import NOTHING, FaultDial, Met
 from simulators.faults import Fault, Place
 from simulators.file_faults import NOTE, impossible, reencoded
@@ -146,8 +146,8 @@ class FileDepartment:
 
     def _take(self, path: Path, control: Path | None) -> None:
         content = path.read_bytes()
-        before = self._taken / path.name
-        if before.exists() and before.read_bytes() != content:
+        number = self._number_of(path.name, content)
+        if number > 1:
             self.problems[path.name] = "the same name came with other content"
         else:
             try:
@@ -163,9 +163,17 @@ class FileDepartment:
                     self._receive(row)
                 if not rows and self._table.expected_files:
                     self._empty.append(self._habits.monotonic() + self._habits.result_delay_seconds)
-        shutil.move(path, before)
+        path.rename(self._taken / numbered(path.name, number))
         if control:
-            shutil.move(control, self._taken / control.name)
+            number = max(number, self._number_of(control.name, control.read_bytes()))
+            control.rename(self._taken / numbered(control.name, number))
+
+    def _number_of(self, name: str, content: bytes) -> int:
+        """1 for a name that is new, or that came with the same content before; else which content it is that comes under it."""
+        number = 1
+        while (kept := self._taken / numbered(name, number)).exists() and kept.read_bytes() != content:
+            number += 1
+        return number
 
     def _acknowledge(self, name: str, rows: int) -> None:
         """The receipt for a whole file, where the exchange has them."""
@@ -272,9 +280,9 @@ class FileDepartment:
         """Two lines change their contents over between their delivery ids; the right ones come later."""
         pair = next(((one, two) for one, two in combinations(lines, 2) if _says(one) != _says(two)), None)
         if pair is None:
-            self._write(lines)
             if self._dial:
                 self._dial.take_back(Fault.SWAPPED_REPLIES, next(iter(operations)) if len(operations) == 1 else "")
+            self._write(lines)
             return
         one, two = pair
         changed = {id(one): _in_place_of(one, two), id(two): _in_place_of(two, one)}

@@ -245,18 +245,19 @@ def files_agree(evidence: Evidence) -> Check:
 
 
 def _data_files(files: Iterable[Found], known: set[str]) -> list[Found]:
-    """All but the one control file that stands beside a batch: under the same stem, or under its name and one more suffix."""
-    stems: dict[str, list[Found]] = defaultdict(list)
+    """All but the control files that stand beside batches, one each: under the same stem, or under its name and one more suffix."""
+    stems: dict[str, list[tuple[str, Found]]] = defaultdict(list)
     listed = [(file.path.rpartition("/")[2], file) for file in files]
     names = {name for name, _ in listed}
     for name, file in listed:
         stem = name.rpartition(".")[0]
-        stems[stem.rpartition(".")[0] if stem in names else stem].append(file)
+        stems[stem.rpartition(".")[0] if stem in names else stem].append((name, file))
     found = []
     for group in stems.values():
-        batch = [file for file in group if file.digest in known]
-        rest = [file for file in group if file.digest not in known]
-        found += batch + (rest[1:] if batch else rest)
+        batches = {name for name, file in group if file.digest in known}
+        data = [file for name, file in group if file.digest in known or name in batches or not batches]
+        controls = [file for name, file in group if file not in data]
+        found += data + controls[sum(file.digest in known for file in data) :]
     return found
 
 

@@ -6,10 +6,11 @@ later, and what the database claims must be in a ledger that is read after it.
 
 import hashlib
 import json
+import re
 import sqlite3
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,9 @@ COLUMNS: Final[Mapping[str, str]] = {
 OUT: Final = "out"
 TAKEN: Final = "taken"
 """Where the hub puts files down, and where a simulated department moves what it has read."""
+
+OTHER: Final = re.compile(r"~\d+(?=\.[^.]*$|$)")
+"""What the department adds to a name that came before with other content (``A~2.txt``)."""
 
 PARTIAL: Final = (".tmp", ".part")
 """Endings under which a file is not there yet."""
@@ -80,9 +84,9 @@ def gather(database: Path, senders: Path | None, ledgers: Path | None, files: Pa
     """Read everything. Raises sqlite3.Error, OSError, ValueError (a log that is not JSON)."""
     sent = list(_lines(sorted(senders.glob("*.jsonl")) if senders else ()))
     earlier, _ = _deeds(ledgers)
-    files_before = _sent_files(files)
+    files_before = sent_files(files)
     tables = read_tables(database)
-    files_after = _sent_files(files)
+    files_after = sent_files(files)
     later, systems = _deeds(ledgers)
     return Evidence(
         sent=sent,
@@ -133,28 +137,24 @@ def _deeds(ledgers: Path | None) -> tuple[dict[str, Deeds], frozenset[str]]:
     return found, frozenset(systems)
 
 
-def _sent_files(files: Path | None) -> dict[str, list[Found]]:
-    """What the hub put down at each system, wherever the department has moved it since; without half files."""
-    found: dict[str, list[Found]] = defaultdict(list)
-    for folder in sorted(files.iterdir()) if files else ():
-        for path in _outgoing(folder):
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:
-                content = (folder / TAKEN / path.name).read_bytes()  # the department has just moved it there
-            found[folder.name].append(Found(path.relative_to(folder).as_posix(), hashlib.sha256(content).hexdigest()))
+def sent_files(files: Path | None) -> dict[str, list[Found]]:
+    """What the hub put down at each system, wherever the department has moved it since; without half files.
+
+    One name with two contents is two files; the same content once more under its name, not taken yet, is the same file sent again.
+    """
+    return {folder.name: list(_found(folder).values()) for folder in sorted(files.iterdir())} if files else {}
+
+
+def _found(folder: Path) -> dict[tuple[str, str], Found]:
+    found: dict[tuple[str, str], Found] = {}
+    # The department moves files from the first place to the second: what is gone from the one is there when the other is listed.
+    for place in (OUT, TAKEN):
+        for path in sorted((folder / place).glob("**/*")):
+            if path.is_file() and not path.name.endswith(PARTIAL):
+                with suppress(FileNotFoundError):
+                    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                    found[OTHER.sub("", path.name), digest] = Found(path.relative_to(folder).as_posix(), digest)
     return found
-
-
-def _outgoing(folder: Path) -> Sequence[Path]:
-    # The department moves files from the first place to the second: listed in that order none can slip through.
-    listed = {
-        path.name: path
-        for place in (OUT, TAKEN)
-        for path in sorted((folder / place).glob("**/*"))
-        if path.is_file() and not path.name.endswith(PARTIAL)
-    }
-    return list(listed.values())
 
 
 def count(rows: Iterable[Row], *columns: str) -> Counter[tuple[Any, ...]]:

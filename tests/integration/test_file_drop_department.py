@@ -164,7 +164,23 @@ def test_a_department_refuses_what_its_control_file_disproves(tmp_path: Path) ->
             "IndexError",
         ]
         assert names(out) == []
+        other = OUT_NAME.replace(".txt", "~2.txt")
+        kept = {name: (tmp_path / "tree/taken" / name).read_bytes() for name in (OUT_NAME, other)}
+        assert kept == {OUT_NAME: b"a|!WJ02|!x\r\n", other: b"b|!WJ02|!x\r\n"}, "neither lies over the other"
+        assert (tmp_path / "tree/taken" / other).with_suffix(".ok").read_text() == "rows=1"
         assert ledger.effects("a") == ledger.effects("b") == 0
+
+
+def test_what_comes_again_under_its_name_is_kept_once_and_every_other_content_beside_it(tmp_path: Path) -> None:
+    worker = FileDepartment(system_of(TABLE), tmp_path / "tree", habits(), ledger=None, dial=None)
+    for content in (b"a|!WJ02|!x\r\n", b"b|!WJ02|!x\r\n", b"a|!WJ02|!x\r\n", b"c|!WJ02|!x\r\n", b"b|!WJ02|!x\r\n"):
+        (tmp_path / "tree/out" / OUT_NAME).write_bytes(content)
+        (tmp_path / "tree/out" / OUT_NAME).with_suffix(".ok").write_text("rows=1")
+        worker.take()
+    stem = Path(OUT_NAME).stem
+    assert names(tmp_path / "tree/taken") == sorted(
+        f"{stem}{number}.{suffix}" for number in ("", "~2", "~3") for suffix in ("ok", "txt")
+    )
 
 
 def test_a_department_that_says_try_again_takes_the_record_the_second_time(tmp_path: Path) -> None:

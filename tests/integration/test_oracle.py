@@ -256,6 +256,19 @@ def _lose_file(folder: Path) -> None:
         path.unlink()
 
 
+def _data_file(folder: Path) -> Path:
+    return next((folder / "files" / "WJ-family" / "taken").glob("*.txt"))
+
+
+def _another_file_of_its_name_not_taken_yet(folder: Path) -> None:
+    (folder / "files" / "WJ-family" / "out" / _data_file(folder).name).write_text("another content")
+
+
+def _another_file_of_its_name(folder: Path) -> None:
+    path = _data_file(folder)
+    path.with_name(f"{path.stem}~2{path.suffix}").write_text("another content")
+
+
 def _leak(form: Callable[[str], bytes]) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         name = max((folder / "canaries.txt").read_text(encoding="utf-8").split(), key=len)
@@ -296,6 +309,8 @@ PLANTED = {
     "a lost step": (_lose_step, {"I2", "I5"}),
     "a foreign file": (_foreign_file, {"I6"}),
     "a lost file": (_lose_file, {"I6"}),
+    "another content under a name that was taken": (_another_file_of_its_name, {"I6"}),
+    "the same before it was taken": (_another_file_of_its_name_not_taken_yet, {"I6"}),
     "a name in a log": (_leak(str.encode), {"I8"}),
     "a name in a log in GBK": (_leak(lambda name: name.encode("gb18030")), {"I8"}),
     "a name in a log in hex": (_leak(lambda name: name.encode().hex().encode()), {"I8"}),
