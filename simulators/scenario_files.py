@@ -62,13 +62,18 @@ def read_scenario(text: str, site: Site, file: str = "scenario") -> Scenario:
     try:
         scenario = parsed(file, text, Scenario)
     except SiteError as error:
-        told, found = error.mistakes, list(_besides(text, site))
-    else:
-        told, found = (), list(findings(scenario, site))
-    mistakes = [*told, *(SiteMistake(file, line_of(text, at), ".".join(map(str, at)), said) for at, said in found)]
-    if mistakes:
-        raise ScenarioError("\n".join(map(str, sorted(mistakes, key=lambda one: one.line))))
+        raise _wrong([*error.mistakes, *_placed(file, text, _besides(text, site))]) from error
+    if mistakes := _placed(file, text, findings(scenario, site)):
+        raise _wrong(mistakes)
     return scenario
+
+
+def _placed(file: str, text: str, found: Iterable[tuple[Location, str]]) -> list[SiteMistake]:
+    return [SiteMistake(file, line_of(text, at), ".".join(map(str, at)), said) for at, said in found]
+
+
+def _wrong(mistakes: list[SiteMistake]) -> ScenarioError:
+    return ScenarioError("\n".join(map(str, sorted(mistakes, key=lambda one: one.line))))
 
 
 def _besides(text: str, site: Site) -> Iterable[tuple[Location, str]]:

@@ -64,7 +64,7 @@ def test_no_query_of_the_running_hub_reads_a_whole_table(asked: tuple[SmallCity,
     }
     batch |= {"digest": "", "blob": "", "members": 1, "sealed_at": city.at, "changed_at": city.at}
     city.unit(lambda c: c.insert("batch", batch))
-    city.unit(lambda c: batches.answered(c, city.city, "b1", city.at))
+    city.unit(lambda c: batches.answered(c, city.city, {**row, "batch": "b1"}, city.at))
     file_book.open_members(city.connection, region, "b1")
     city.tell(case, CaseEventKind.WITHDRAW)
     whole = {
