@@ -52,7 +52,10 @@ def test_the_page_names_every_key_of_the_table_and_every_choice() -> None:
 
 def test_the_page_names_codes_that_exist() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "adapters").glob("*.py"))
-    sources += "".join((ROOT / path).read_text(encoding="utf-8") for path in ("hub/runtime.py", "contracts/errors.py"))
+    sources += "".join(
+        (ROOT / path).read_text(encoding="utf-8")
+        for path in ("hub/runtime.py", "hub/results/verdicts.py", "contracts/errors.py")
+    )
     verdicts = PAGE[PAGE.index("## What comes back") :]
     told = {
         code for row in re.findall(r"^\|.*\|$", verdicts, re.MULTILINE) for code in re.findall(r"`([a-z_0-9]+)`", row)
