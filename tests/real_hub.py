@@ -100,7 +100,8 @@ ITEM = {
 
 @hookimpl
 def register_departments(site):
-    way = channel(Situation.API, Place, connect, resend_is_safe=True, limits=Limits(concurrency=8, attempt_seconds=900))
+    limits = Limits(concurrency=8, attempt_seconds=900)
+    way = channel(Situation.API, Place, connect, resend_is_safe=True, limits=limits, own_loop=OWN_LOOP)
     system = System(
         name="PO-api", department="PO", name_zh="x", name_en="x",
         operations={"record": adapter(Operation).validate_python(OPERATION)}, channels=(way,),
@@ -238,16 +239,19 @@ def make_place(file: Path) -> str:
 
 @asynccontextmanager
 async def real_hub(
-    folder: Path, *, settings: str = "", limits: dict[str, int] | None = None, start: bool = True
+    folder: Path, *, settings: str = "", limits: dict[str, int] | None = None, start: bool = True, own_loop: bool = True
 ) -> AsyncIterator[RealHub]:
-    """A hub over the bench city and the plugin above. ``settings``: more lines of the settings file."""
+    """A hub over the bench city and the plugin above. ``settings``: more lines of the settings file.
+
+    ``own_loop``: of the plugin's channel. Without one it runs in the hub's loop, as the adapters do: whoever blocks there blocks the hub.
+    """
     department = Department()
     app = web.Application()
     for path in ("/fast", "/slow", "/hang"):
         app.router.add_post(path, department.take)
     site = folder / "site"
     await asyncio.to_thread(_make_site, site)
-    _install_plugin(folder / "plugin")
+    _install_plugin(folder / "plugin", own_loop=own_loop)
     async with TestServer(app) as server:
         port = free_port()
         address = str(server.make_url("")).rstrip("/")
@@ -285,10 +289,10 @@ def _make_site(site: Path) -> None:
         target.write_text(text, encoding="utf-8")
 
 
-def _install_plugin(folder: Path) -> None:
+def _install_plugin(folder: Path, *, own_loop: bool) -> None:
     """As ``pip install`` leaves a distribution behind: a module, and metadata with its entry point."""
     info = folder / "misbehaving-1.0.dist-info"
     info.mkdir(parents=True)
-    (folder / "misbehaving_department.py").write_text(PLUGIN, encoding="utf-8")
+    (folder / "misbehaving_department.py").write_text(f"{PLUGIN}\n\nOWN_LOOP = {own_loop}\n", encoding="utf-8")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[onedoor.plugins]\nmisbehaving = misbehaving_department\n")

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from typing import Annotated
 
 import typer
@@ -67,11 +66,11 @@ def _settle_memory() -> None:
 
 
 def _leave() -> None:
-    """Everything is closed. A plugin's thread that hangs would keep the process for ever: Python joins them all at its end."""
+    """Everything is closed. Python would still join the threads of pools, and one that a plugin lets hang would keep the process for ever."""
     logging.shutdown()
     sys.stdout.flush()
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        os._exit(0)
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _stop(stop: asyncio.Event) -> None:

@@ -386,6 +386,7 @@ async def _deaths_of_a_city(folder: Path, ways: dict[str, Way], **city_of: Any) 
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("unmeasured")
 async def test_the_hub_dies_at_every_crash_point_and_loses_and_doubles_nothing() -> None:
     with short_folder() as first, short_folder() as second:
         reports = await asyncio.gather(

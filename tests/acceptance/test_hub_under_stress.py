@@ -15,14 +15,14 @@ import pytest
 from tests.fast_city import short_folder
 from tests.real_hub import RealHub, environment, real_hub
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("unmeasured")]
 
 
 @pytest.mark.parametrize(("note", "code"), [("exit", 99), ("block", 70)])
 async def test_a_delivery_that_kills_the_process_each_time_is_dead_after_three_deaths(note: str, code: int) -> None:
     """``exit``: the plugin ends the process. ``block``: it keeps the loop for ever, and the hub ends itself."""
     with short_folder() as folder:
-        async with real_hub(folder, settings="blocked_seconds = 2.0") as hub:
+        async with real_hub(folder, settings="blocked_seconds = 2.0", own_loop=False) as hub:
             await hub.taken("PO001", "slow", count=3)
             await hub.taken("BE001", count=5)
             await hub.taken("PO001", note)
@@ -102,10 +102,12 @@ async def test_a_second_signal_ends_the_hub_at_once_and_nothing_is_lost() -> Non
             ]
 
 
-async def test_a_thread_of_a_plugin_that_hangs_does_not_keep_the_process_from_ending() -> None:
+@pytest.mark.parametrize("own_loop", [True, False])
+@pytest.mark.parametrize("note", ["thread", "hang"])
+async def test_a_plugin_that_hangs_does_not_keep_the_process_from_ending(note: str, own_loop: bool) -> None:
     with short_folder() as folder:
-        async with real_hub(folder, settings="drain_seconds = 1.0") as hub:
-            await hub.taken("PO001", "thread")
+        async with real_hub(folder, settings="drain_seconds = 1.0", own_loop=own_loop) as hub:
+            await hub.taken("PO001", note)
             await hub.until(lambda: hub.states() == {"sending": 1})
             assert await hub.process.stop(seconds=30) == 0
 

@@ -54,6 +54,7 @@ async def _kill_again_and_again(city: FastCity, dice: random.Random) -> None:
 
 
 @pytest.mark.timeout(60 + KILLS * 20)
+@pytest.mark.usefixtures("unmeasured")
 async def test_a_hub_that_is_killed_at_random_loses_and_doubles_nothing() -> None:
     began = time.monotonic()
     settings = {**SETTINGS, "archive_after_days": 30}

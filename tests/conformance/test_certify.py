@@ -35,6 +35,7 @@ def certify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([ONEDOOR, "certify", *arguments], capture_output=True, check=False, text=True, timeout=250)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_all_bundled_departments_pass_and_are_listed_as_json() -> None:
     done = certify("--all", "--json")
     systems = json.loads(done.stdout)

@@ -60,7 +60,7 @@ def test_no_query_of_the_running_hub_reads_a_whole_table(asked: tuple[SmallCity,
         "system": "BB-file",
         "situation": "file_drop",
         "sequence": 1,
-        "state": "sent",
+        "state": "sealed",
     }
     batch |= {"digest": "", "blob": "", "members": 1, "sealed_at": city.at, "changed_at": city.at}
     city.unit(lambda c: c.insert("batch", batch))
