@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from adapters.http_client import AiohttpClient, open_http, tls_context
+from adapters.http_client import AiohttpClient, open_http
 from contracts.records import Fields
+from simulators.certify.endpoint_tls import trusted
 from simulators.certify.http_proxy import HttpProxy
 from simulators.certify.runtime import WatchedHttp
 from simulators.certify.signing import made_key
 from simulators.certify.subject import Subject
+from simulators.certify.verdict import Failed
 from simulators.ledger import Ledger
 from simulators.rest import RestDepartment, rest_desk
 from simulators.rest_desk import Habits
@@ -51,9 +53,9 @@ class ApiPlace:
 
 @asynccontextmanager
 async def simulated(subject: Subject, folder: Path, secret: Callable[[str], str], seed: int) -> AsyncIterator[ApiPlace]:
-    """The bundled simulator of the system behind the proxy. Raises ValueError where the system has no table to build one from."""
+    """The bundled simulator of the system behind the proxy. Raises Failed where the system has no table to build one from."""
     if subject.file is None or subject.folder is None:
-        raise ValueError("there is no department.toml to build a simulator from: name a test endpoint with --endpoint")
+        raise Failed("there is no department.toml to build a simulator from: name a test endpoint with --endpoint")
     async with AsyncExitStack() as stack:
         ledger = stack.enter_context(Ledger(folder / f"{subject.system.name}.jsonl", synced=False))
         told: list[ApiPlace] = []
@@ -92,20 +94,15 @@ async def simulated(subject: Subject, folder: Path, secret: Callable[[str], str]
 
 @asynccontextmanager
 async def endpoint(subject: Subject, settings: Fields, secret: Callable[[str], str]) -> AsyncIterator[ApiPlace]:
-    """A test endpoint of the department's own behind the proxy, which speaks TLS in the gateway's place. Raises CredentialsError."""
-    kind, names = subject.auth()
-    key = secret(names[0]) if kind == "mtls" and str(settings["url"]).startswith("https://") else None
+    """A test endpoint of the department's own behind the proxy, which speaks TLS in the gateway's place.
+
+    Raises Failed where an https endpoint and we do not trust each other, SecretMissing.
+    """
+    url = str(settings.get("url", ""))
+    if not url:
+        raise Failed("the settings of {0} have no url", subject.system.name)
+    tls = await trusted(subject, url, settings, secret) if url.startswith("https://") else None
     async with AsyncExitStack() as stack:
-        url = str(settings["url"])
-        tls = None
-        if url.startswith("https://"):
-            ca, certificate = settings.get("ca_file"), settings.get("client_certificate")
-            tls = await asyncio.to_thread(
-                tls_context,
-                ca_file=str(ca) if ca else None,
-                certificate=str(certificate) if certificate else None,
-                key_pem=key,
-            )
         yield await _place(stack, url, settings, tls)
 
 

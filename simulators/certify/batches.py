@@ -70,7 +70,7 @@ async def arrived(bench: Bench, batch: Batch) -> Verdicts:
     """A batch that is taken without trouble. Raises Failed."""
     found = await sent(bench, batch)
     if isinstance(found, DeliveryError):
-        raise Failed(f"a good batch ended as {told(found)}")
+        raise Failed("a good batch ended as {0}", told(found))
     return found
 
 
@@ -97,7 +97,7 @@ async def looked(bench: Bench) -> list[Reply]:
     """One look into the folder of results. Raises Failed."""
     found = await bench.tried("collect", bench.collected())
     if isinstance(found, DeliveryError):
-        raise Failed(f"collecting ended as {told(found)}")
+        raise Failed("collecting ended as {0}", told(found))
     return found
 
 
@@ -109,7 +109,7 @@ def about(found: Sequence[Reply], delivery: Delivery) -> list[Outcome | Delivery
 def only(found: Sequence[Reply], delivery: Delivery) -> Outcome | DeliveryError:
     """The one reply to a delivery. Raises Failed."""
     ends = about(found, delivery)
-    require(len(ends) == 1, f"{len(ends)} replies to a delivery that one line answers")
+    require(len(ends) == 1, "{0} replies to a delivery that one line answers", len(ends))
     return ends[0]
 
 
@@ -123,7 +123,7 @@ def code_of(bench: Bench, operation: Operation, kinds: Sequence[ResultKind]) -> 
     for code, found in operation.result_codes.get(Situation.FILE_DROP, {}).items():
         if found.outcome in kinds and not found.duplicate and not found.none_found:
             return code
-    raise NotApplicable(f"{operation.key} has no code that means {kinds[0].value}")
+    raise NotApplicable("{0} has no code that means {1}", operation.key, kinds[0].value)
 
 
 def operation_of(bench: Bench, delivery: Delivery) -> Operation:

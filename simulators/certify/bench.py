@@ -199,7 +199,7 @@ class Bench:
             self.errors.append(error)
             return error
         except TimeoutError as error:
-            raise Failed(f"{what} did not end within attempt_seconds") from error
+            raise Failed("{0} did not end within attempt_seconds", what) from error
         except Exception as error:
             raise _bug(what, error) from error
 
@@ -223,7 +223,7 @@ class Bench:
         if isinstance(self.gateway, Receiving):
             received = await self.receive(await self.callback(delivery.id))
             if isinstance(received, InboundRefused):
-                raise Failed(f"a genuine callback was refused: {received.code}")
+                raise Failed("a genuine callback was refused: {0}", received.code)
             return _of(received.replies, delivery) or _lost()
         for _ in range(_LOOKS):
             if found := _of(await self.collected(keep=keep), delivery):
@@ -259,7 +259,7 @@ def _lost() -> Reply:
 
 
 def _bug(what: str, error: BaseException) -> Failed:
-    return Failed(f"{what} raised {type(error).__name__}, which is no DeliveryError: the hub counts that as a bug")
+    return Failed("{0} raised {1}, which is no DeliveryError: the hub counts that as a bug", what, type(error).__name__)
 
 
 @asynccontextmanager

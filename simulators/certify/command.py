@@ -3,26 +3,26 @@
 import asyncio
 import logging
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from contracts.errors import CredentialsError, OnedoorError
+from contracts.errors import OnedoorError
 from contracts.records import Fields
 from contracts.situation import Situation
 from simulators.certify.bench import Target
 from simulators.certify.check import Check, Weight
 from simulators.certify.kit import BY_NAME, CHECKS, Certificate, Quiet, certified, listening
 from simulators.certify.report import as_json, html
-from simulators.certify.runtime import no_secret
+from simulators.certify.runtime import SecretMissing, no_secret
 from simulators.certify.subject import Subject, chosen, subjects
-from simulators.certify.verdict import Status
+from simulators.certify.verdict import Language, Status
 from simulators.sample import sample_site
 
 app = typer.Typer(add_completion=False)
@@ -46,6 +46,13 @@ def certify(
         Situation | None, typer.Option(help="Another channel than the one that sends: a fallback, for one.")
     ] = None,
     secrets: Annotated[Path | None, typer.Option(help="Folder of the secrets that a test endpoint wants.")] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Certificate (PEM) of the authority that --endpoint is trusted by.")
+    ] = None,
+    client_certificate: Annotated[
+        Path | None, typer.Option(help="Certificate (PEM) by which we prove ourselves to --endpoint.")
+    ] = None,
+    language: Annotated[Language | None, typer.Option(help="Of the HTML report; both where it is not said.")] = None,
     seed: Annotated[int, typer.Option(help="Of made-up values.")] = 1,
     all_: Annotated[bool, typer.Option("--all", help="Every system of the site.")] = False,
     as_list: Annotated[bool, typer.Option("--list", help="Show the checks and run none.")] = False,
@@ -66,9 +73,16 @@ def certify(
     if all_ == (name is not None):
         raise CertifyError("name a department or a system, or say --all")
     wanted = _over(every if name is None else chosen(every, name), channel)
-    found = asyncio.run(_run(wanted, _checks(check or ()), _targets(wanted, settings, endpoint, secrets, seed)))
+    places, secrets = _places(settings, secrets)
+    if endpoint is not None:
+        places = _place_of(wanted, endpoint, ca_file, client_certificate)
+    elif ca_file is not None or client_certificate is not None:
+        raise CertifyError(
+            "--ca-file and --client-certificate are of --endpoint: in settings write ca_file and client_certificate"
+        )
+    found = asyncio.run(_run(wanted, _checks(check or ()), _targets(wanted, places, secrets, seed)))
     if report is not None:
-        _write(report, found)
+        _write(report, found, language)
     if json_:
         typer.echo(orjson.dumps([as_json(one) for one in found], option=orjson.OPT_INDENT_2))
     else:
@@ -101,21 +115,31 @@ def _checks(names: Sequence[str]) -> Sequence[Check]:
     return [one for one in CHECKS if not names or one.name in names]
 
 
-def _targets(
-    wanted: Sequence[Subject], settings: Path | None, endpoint: str | None, secrets: Path | None, seed: int
-) -> list[Target]:
-    places: dict[str, dict[str, Fields]] = {}
-    if settings is not None:
-        try:
-            told = tomllib.loads(settings.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise CertifyError(f"the settings {settings} cannot be read: {error}") from error
-        places = told.get("systems", {})
-        secrets = secrets or (Path(told["secrets"]) if "secrets" in told else None)
-    if endpoint is not None:
-        if len(wanted) != 1:
-            raise CertifyError("--endpoint is of one system: name it, or give --settings")
-        places = {wanted[0].system.name: {"api": {"url": endpoint}}}
+Places: TypeAlias = Mapping[str, Mapping[str, Fields]]
+"""Settings of channels: by system, then by situation."""
+
+
+def _places(settings: Path | None, secrets: Path | None) -> tuple[Places, Path | None]:
+    """What a settings file says of the systems, and the folder of their secrets. Raises CertifyError."""
+    if settings is None:
+        return {}, secrets
+    try:
+        told = tomllib.loads(settings.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CertifyError(f"the settings {settings} cannot be read: {error}") from error
+    return told.get("systems", {}), secrets or (Path(told["secrets"]) if "secrets" in told else None)
+
+
+def _place_of(wanted: Sequence[Subject], url: str, ca_file: Path | None, certificate: Path | None) -> Places:
+    """The one endpoint that the command line names. Raises CertifyError."""
+    if len(wanted) != 1:
+        raise CertifyError("--endpoint is of one system: name it, or give --settings")
+    files = {"ca_file": ca_file, "client_certificate": certificate}
+    given = {name: str(path) for name, path in files.items() if path is not None}
+    return {wanted[0].system.name: {"api": {"url": url, **given}}}
+
+
+def _targets(wanted: Sequence[Subject], places: Places, secrets: Path | None, seed: int) -> list[Target]:
     targets = []
     for one in wanted:
         place = places.get(one.system.name, {}).get(one.channel.situation.value)
@@ -132,7 +156,7 @@ def _kept_in(folder: Path | None) -> Callable[[str], str]:
         try:
             return (folder / name).read_text("utf-8").strip() if folder is not None else no_secret(name)
         except OSError as error:
-            raise CredentialsError("secret_missing", f"there is no secret {name}: put it into {folder}") from error
+            raise SecretMissing("there is no secret {0}: put it into the folder {1}", name, folder) from error
 
     return secret
 
@@ -156,13 +180,14 @@ def _show(found: Sequence[Certificate], console: Console) -> None:
             if result.status is Status.FAILED:
                 check = BY_NAME[result.name]
                 mark = "must" if check.weight is Weight.MUST else "should"
-                console.print(f"   {result.name} ({mark}): {result.reason}", soft_wrap=True)
+                console.print(f"   {result.name} ({mark}): {result.told(Language.ZH)}", soft_wrap=True)
+                console.print(f"      {result.reason}", soft_wrap=True)
                 console.print(f"      {check.mend_zh}", soft_wrap=True)
                 console.print(f"      {check.mend_en}", soft_wrap=True)
 
 
-def _write(folder: Path, found: Sequence[Certificate]) -> None:
+def _write(folder: Path, found: Sequence[Certificate], language: Language | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for one in found:
-        (folder / f"{one.system}.html").write_text(html(one), encoding="utf-8")
+        (folder / f"{one.system}.html").write_text(html(one, language), encoding="utf-8")
         (folder / f"{one.system}.json").write_bytes(orjson.dumps(as_json(one), option=orjson.OPT_INDENT_2))

@@ -123,7 +123,7 @@ class FileDesk:
         """The one file that lies there; it stays. Raises Failed where there is none, or several."""
         names = self.lying()
         if len(names) != 1:
-            raise Failed(f"{len(names)} files lie where one should: {', '.join(names)}")
+            raise Failed("{0} files lie where one should: {1}", len(names), names)
         path = self.out / names[0]
         control = control_path(path, self.table.control_file) if self.table.control_file else None
         told = control.read_text("utf-8") if control is not None and control.exists() else None
@@ -135,7 +135,7 @@ class FileDesk:
             return read_requests(self.form, content)
         except _UNREADABLE as error:
             raise Failed(
-                f"the department cannot read the file by the declared layout ({type(error).__name__})"
+                "the department cannot read the file by the declared layout ({0})", type(error).__name__
             ) from error
 
     def contradiction(self, taken: Taken, rows: int) -> str:
@@ -166,7 +166,7 @@ class FileDesk:
         for code, operation in self.form.operations.items():
             if operation.key == delivery.operation:
                 return operation, code
-        raise NotApplicable(f"{delivery.operation} is not carried by files")
+        raise NotApplicable("{0} is not carried by files", delivery.operation)
 
     def new_name(self) -> str:
         """A name for a result file that was not used before."""

@@ -13,6 +13,7 @@ from adapters.file_drop_table import Auth
 from contracts.records import Fields
 from simulators.certify.file_desk import FileDesk, desk_of
 from simulators.certify.subject import Subject
+from simulators.certify.verdict import Failed
 from simulators.file_department import file_drop_table
 from simulators.sftp_server import Account, SftpServer, sftp_server
 
@@ -34,9 +35,9 @@ class FilePlace:
 
 @contextmanager
 def simulated(subject: Subject, folder: Path, secret: Callable[[str], str], seed: int) -> Iterator[FilePlace]:
-    """The simulated department of the system. Raises ValueError where the system has no table to build one from."""
+    """The simulated department of the system. Raises Failed where the system has no table to build one from."""
     if subject.file is None:
-        raise ValueError("there is no department.toml to build a simulator from: name a test endpoint with --endpoint")
+        raise Failed("there is no department.toml to build a simulator from: name a test endpoint with --endpoint")
     table = file_drop_table(subject.file)
     root = folder / "files"
     account, secrets = _login(table.auth, secret, root)

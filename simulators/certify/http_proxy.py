@@ -147,7 +147,11 @@ class HttpProxy:
             await writer.drain()
             return await _reply(reader)
         finally:
-            writer.close()
+            # A TLS connection that is closed waits for the other side's farewell, which may not come for half a minute.
+            if tls is None:
+                writer.close()
+            else:
+                writer.transport.abort()
 
     async def _listen(self, port: int) -> None:
         self._server = await asyncio.start_server(

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import structlog
 from pydantic import ValidationError
 
+from contracts.errors import DeliveryError
 from contracts.records import record
 from simulators.certify.bench import Bench, Listener, Target, bench
 from simulators.certify.check import Check, Weight
@@ -34,8 +35,10 @@ from simulators.certify.checks import (
     result_faults,
     results,
 )
+from simulators.certify.checks.mapping import told
+from simulators.certify.runtime import SecretMissing
 from simulators.certify.subject import Subject
-from simulators.certify.verdict import Failed, NotApplicable, Result, Status
+from simulators.certify.verdict import Failed, NotApplicable, Reason, Result, Status, reason
 
 CHECKS: tuple[Check, ...] = (
     *declaration.CHECKS,
@@ -139,15 +142,22 @@ async def certified(
 
 
 def _not_open(error: Exception, only: Sequence[Check], done: Mapping[str, Result]) -> list[Result]:
-    """A ValidationError quotes what it refuses, which may be a secret: its class and its places are told."""
-    if isinstance(error, ValidationError):
-        told = "wrong settings: " + ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
-    else:
-        told = f"{type(error).__name__}: {error}"
-    failed = Result(name=OPENS, status=Status.FAILED, reason=told)
-    nothing = "the channel cannot be opened"
-    rest = [done.get(one.name) or Result(name=one.name, status=Status.NOT_APPLICABLE, reason=nothing) for one in only]
+    failed = Result(name=OPENS, status=Status.FAILED, why=_why_not_open(error))
+    nothing = reason("the channel cannot be opened")
+    rest = [done.get(one.name) or Result(name=one.name, status=Status.NOT_APPLICABLE, why=nothing) for one in only]
     return [failed, *(one for one in rest if one.name != OPENS)]
+
+
+def _why_not_open(error: Exception) -> Reason:
+    """A ValidationError quotes what it refuses, which may be a secret: its class and its places are told."""
+    match error:
+        case Failed() | NotApplicable() | SecretMissing():
+            return error.why
+        case ValidationError():
+            return reason("wrong settings: {0}", [".".join(map(str, one["loc"])) for one in error.errors()])
+        case DeliveryError():
+            return reason("opening the channel ended as {0}: {1}", told(error), error.detail)
+    return reason("opening the channel ended as {0}: {1}", type(error).__name__, error)
 
 
 async def result_of(check: Check, at: Bench) -> Result:
@@ -155,25 +165,26 @@ async def result_of(check: Check, at: Bench) -> Result:
     try:
         _applies(check, at)
         await check.run(at)
-    except NotApplicable as why:
-        return Result(name=check.name, status=Status.NOT_APPLICABLE, reason=str(why))
-    except Failed as why:
-        return Result(name=check.name, status=Status.FAILED, reason=str(why))
+    except NotApplicable as ended:
+        return Result(name=check.name, status=Status.NOT_APPLICABLE, why=ended.why)
+    except Failed as ended:
+        return Result(name=check.name, status=Status.FAILED, why=ended.why)
     except Exception as error:  # noqa: BLE001 - one check that stumbles must not hide what the others found
-        return Result(name=check.name, status=Status.FAILED, reason=f"not finished: {type(error).__name__}: {error}")
+        why = reason("not finished: {0}: {1}", type(error).__name__, error)
+        return Result(name=check.name, status=Status.FAILED, why=why)
     return Result(name=check.name, status=Status.PASSED)
 
 
 def _applies(check: Check, at: Bench) -> None:
     situation = at.channel.situation
     if situation not in check.situations:
-        raise NotApplicable(f"this system is reached by {situation.value}")
+        raise NotApplicable("this system is reached by {0}", situation.value)
     table = at.subject.table
     if check.protocols and (table is None or table[0] not in check.protocols):
-        raise NotApplicable(f"only for {', '.join(check.protocols)}")
+        raise NotApplicable("only for {0}", check.protocols)
     missing = [need.__name__ for need in check.needs if not isinstance(at.gateway, need)]
     if missing:
-        raise NotApplicable(f"the channel has no such capability: {', '.join(missing)}")
+        raise NotApplicable("the channel has no such capability: {0}", missing)
 
 
 @contextmanager

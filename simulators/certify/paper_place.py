@@ -60,7 +60,7 @@ async def a_sheet(bench: Bench, delivery: Delivery) -> TaskSheet:
     """The sheet of a delivery. Raises Failed."""
     outcome = await bench.deliver(delivery)
     if not isinstance(outcome, AwaitingReply) or outcome.task_sheet is None:
-        raise Failed(f"{delivery.operation} ended as {told(outcome)}, not as a task sheet that awaits its reply")
+        raise Failed("{0} ended as {1}, not as a task sheet that awaits its reply", delivery.operation, told(outcome))
     return outcome.task_sheet
 
 
@@ -104,7 +104,7 @@ async def printed(bench: Bench, *sheets: NumberedSheet) -> bytes:
     """One PDF of the sheets. Raises Failed."""
     found = await bench.tried("print_sheets", printing(bench).print_sheets(sheets))
     if not isinstance(found, bytes):
-        raise Failed(f"printing ended as {told(found)}")
+        raise Failed("printing ended as {0}", told(found))
     return found
 
 

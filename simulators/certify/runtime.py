@@ -12,9 +12,19 @@ from typing import ParamSpec, TypeVar
 from contracts.delivery import Document
 from contracts.errors import CredentialsError
 from contracts.plugin import Http, HttpAnswer, HttpRequest, RemoteFiles
+from simulators.certify.verdict import Language, reason
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class SecretMissing(CredentialsError):
+    """A secret is not where it should be."""
+
+    def __init__(self, text: str, *values: object) -> None:
+        """The sentence as ``reason`` takes it."""
+        self.why = reason(text, *values)
+        super().__init__("secret_missing", self.why.told(Language.EN))
 
 
 @dataclass(slots=True)
@@ -97,5 +107,5 @@ def made_secrets(seed: int) -> Callable[[str], str]:
 
 
 def no_secret(name: str) -> str:
-    """A place where none has been put. Raises CredentialsError."""
-    raise CredentialsError("secret_missing", f"there is no secret {name}: put it into the secrets folder")
+    """A place where none has been put. Raises SecretMissing."""
+    raise SecretMissing("there is no secret {0}: put it into the secrets folder", name)

@@ -36,7 +36,7 @@ def confirmed(
     except DeliveryError as error:
         return error
     except Exception as error:
-        raise Failed(f"confirm raised {type(error).__name__}, which is no DeliveryError") from error
+        raise Failed("confirm raised {0}, which is no DeliveryError", type(error).__name__) from error
 
 
 def boxes(bench: Bench, operation: Operation, kind: ResultKind) -> list[str]:
@@ -60,7 +60,7 @@ async def every_box_confirms(bench: Bench) -> None:
             end = confirmed(bench, operation, code, reason="other")
             kind, decision = _MEANS[found.outcome]
             is_meant = isinstance(end, kind) and (decision is None or getattr(end, "decision", None) is decision)
-            require(is_meant, f"{operation.key}: box {code} ended as {told(end)}")
+            require(is_meant, "{0}: box {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -77,7 +77,7 @@ async def undeclared_box(bench: Bench) -> None:
         known = operation.result_codes.get(Situation.PAPER, {})
         for code in (next(one for one in ("Z", "Y", "77") if one not in known), ""):
             end = confirmed(bench, operation, code, reason="other")
-            require(isinstance(end, PermanentError), f"{operation.key}: an undeclared box ended as {told(end)}")
+            require(isinstance(end, PermanentError), "{0}: an undeclared box ended as {1}", operation.key, told(end))
 
 
 @check(
@@ -95,7 +95,13 @@ async def returned_needs_reason(bench: Bench) -> None:
         raise NotApplicable("no box returns a sheet")
     for operation, code in found:
         end = confirmed(bench, operation, code)
-        require(isinstance(end, PermanentError), f"{operation.key}: box {code} without a reason ended as {told(end)}")
+        require(
+            isinstance(end, PermanentError),
+            "{0}: box {1} without a reason ended as {2}",
+            operation.key,
+            code,
+            told(end),
+        )
 
 
 @check(
@@ -117,10 +123,10 @@ async def keyed_lines(bench: Bench) -> None:
         seen += 1
         keyed = {one.name: plausible(one, bench.runtime.random, {}) for one in plain}
         end = confirmed(bench, operation, codes[0], fields={name: str(value) for name, value in keyed.items()})
-        require(isinstance(end, Completed), f"{operation.key}: a filled sheet ended as {told(end)}")
+        require(isinstance(end, Completed), "{0}: a filled sheet ended as {1}", operation.key, told(end))
         assert isinstance(end, Completed)
         wrong = [name for name, value in keyed.items() if str(end.fields.get(name)) != str(value)]
-        require(not wrong, f"{operation.key}: {', '.join(wrong)} came back as something else")
+        require(not wrong, "{0}: {1} came back as something else", operation.key, wrong)
     if not seen:
         raise NotApplicable("no operation asks for anything")
 
@@ -141,7 +147,7 @@ async def unknown_line(bench: Bench) -> None:
     for operation in bench.operations:
         code = next(iter(operation.result_codes.get(Situation.PAPER, {})))
         end = confirmed(bench, operation, code, fields={"no_such_line": "样例"}, reason="other")
-        require(isinstance(end, PermanentError), f"{operation.key}: an unknown line ended as {told(end)}")
+        require(isinstance(end, PermanentError), "{0}: an unknown line ended as {1}", operation.key, told(end))
 
 
 @check(
@@ -163,7 +169,7 @@ async def bad_line(bench: Bench) -> None:
     for operation, field in typed:
         code = next(iter(operation.result_codes.get(Situation.PAPER, {})))
         end = confirmed(bench, operation, code, fields={field.name: "样例"}, reason="other")
-        require(isinstance(end, PermanentError), f"{operation.key}.{field.name}: nonsense ended as {told(end)}")
+        require(isinstance(end, PermanentError), "{0}.{1}: nonsense ended as {2}", operation.key, field.name, told(end))
 
 
 CHECKS = (every_box_confirms, undeclared_box, returned_needs_reason, keyed_lines, unknown_line, bad_line)

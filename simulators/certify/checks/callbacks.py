@@ -11,7 +11,7 @@ from contracts.plugin import Receiving
 from contracts.situation import Situation
 from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
-from simulators.certify.verdict import NotApplicable, require
+from simulators.certify.verdict import NotApplicable, Reason, reason, require
 
 API = (Situation.API,)
 _PLAIN = frozenset({"content-type", "content-length", "host", "accept", "user-agent"})
@@ -28,12 +28,12 @@ async def called(bench: Bench) -> Inbound:
     return await bench.callback(delivery.id)
 
 
-async def refused(bench: Bench, inbound: Inbound, what: str) -> None:
+async def refused(bench: Bench, inbound: Inbound, what: Reason) -> None:
     """Raises Failed unless the call is refused with a status that says so."""
     found = await bench.receive(inbound)
-    require(isinstance(found, InboundRefused), f"{what} was taken for genuine")
+    require(isinstance(found, InboundRefused), "{0} was taken for genuine", what)
     if isinstance(found, InboundRefused):
-        require(found.status >= 400, f"{what} was refused with the status {found.status}")
+        require(found.status >= 400, "{0} was refused with the status {1}", what, found.status)
 
 
 @check(
@@ -53,7 +53,7 @@ async def callback_unsigned(bench: Bench) -> None:
     for name in inbound.headers:
         if name not in _PLAIN:
             kept = {other: value for other, value in inbound.headers.items() if other != name}
-            await refused(bench, replace(inbound, headers=kept), f"a call without {name}")
+            await refused(bench, replace(inbound, headers=kept), reason("a call without {0}", name))
 
 
 @check(
@@ -74,7 +74,9 @@ async def callback_forged(bench: Bench) -> None:
         if name not in _PLAIN and len(value) >= 32:
             forged = value[:-4] + ("0000" if value[-4:] != "0000" else "1111")
             await refused(
-                bench, replace(inbound, headers={**inbound.headers, name: forged}), f"a call with another {name}"
+                bench,
+                replace(inbound, headers={**inbound.headers, name: forged}),
+                reason("a call with another {0}", name),
             )
 
 
@@ -89,7 +91,7 @@ async def callback_forged(bench: Bench) -> None:
 async def callback_altered(bench: Bench) -> None:
     """A refusal becomes a grant on the way."""
     inbound = await called(bench)
-    await refused(bench, replace(inbound, body=inbound.body + b" "), "a call with one byte more")
+    await refused(bench, replace(inbound, body=inbound.body + b" "), reason("a call with one byte more"))
 
 
 @check(
@@ -112,7 +114,7 @@ async def callback_replayed(bench: Bench) -> None:
     inbound = await called(bench)
     first = await bench.receive(inbound)
     require(isinstance(first, Received), "a genuine call was refused")
-    await refused(bench, inbound, "a call that was made before")
+    await refused(bench, inbound, reason("a call that was made before"))
 
 
 @check(
@@ -156,8 +158,8 @@ async def callback_failure_is_told(bench: Bench) -> None:
     received = await bench.receive(await called(bench))
     require(isinstance(received, Received), "a genuine call was refused")
     if isinstance(received, Received):
-        require(200 <= received.answer.status < 300, f"success is told as {received.answer.status}")
-        require(received.failure.status >= 500, f"a failure is told as {received.failure.status}")
+        require(200 <= received.answer.status < 300, "success is told as {0}", received.answer.status)
+        require(received.failure.status >= 500, "a failure is told as {0}", received.failure.status)
 
 
 @check(
@@ -177,7 +179,7 @@ async def callback_without_sense(bench: Bench) -> None:
     await asyncio.sleep(0)
     for headers in ({}, {"content-type": "application/json"}, genuine.headers):
         for body in (b"", b"null", b"[]", b"\xff\xfe", b"<xml/>"):
-            await refused(bench, Inbound(headers=dict(headers), body=body), "a call without sense")
+            await refused(bench, Inbound(headers=dict(headers), body=body), reason("a call without sense"))
 
 
 CHECKS = (

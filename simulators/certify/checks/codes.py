@@ -7,7 +7,7 @@ from contracts.situation import Situation
 from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
 from simulators.certify.checks.mapping import told
-from simulators.certify.verdict import Failed, NotApplicable, require
+from simulators.certify.verdict import Failed, NotApplicable, reason, require
 
 API = (Situation.API,)
 
@@ -30,7 +30,7 @@ async def each_code(bench: Bench, *kinds: ResultKind, duplicate: bool = False) -
             if found.outcome in kinds and found.duplicate is duplicate:
                 ends.append((operation, code, await said(bench, operation, code)))
     if not ends:
-        raise NotApplicable(f"no code of this channel means {'a duplicate' if duplicate else kinds[0].value}")
+        raise NotApplicable("no code of this channel means {0}", reason("a duplicate") if duplicate else kinds[0].value)
     return ends
 
 
@@ -50,7 +50,7 @@ async def success_is_a_decision(bench: Bench) -> None:
     for operation, code, end in await each_code(bench, ResultKind.GRANTED, ResultKind.DONE):
         decision = wanted[operation.result_codes[bench.channel.situation][code].outcome]
         is_it = isinstance(end, Completed) and end.decision is decision
-        require(is_it, f"{operation.key}: code {code} ended as {told(end)}")
+        require(is_it, "{0}: code {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -73,7 +73,7 @@ async def answers_bring_their_fields(bench: Bench) -> None:
         end = await said(bench, operation, code)
         got = set(end.fields) if isinstance(end, Completed) else set[str]()
         missing = sorted({field.name for field in operation.reply} - got)
-        require(not missing, f"{operation.key}: the answer is without {', '.join(missing)}")
+        require(not missing, "{0}: the answer is without {1}", operation.key, missing)
 
 
 _SETTLES = frozenset({ResultKind.GRANTED, ResultKind.DONE})
@@ -93,7 +93,7 @@ async def refusal_is_a_decision(bench: Bench) -> None:
     """An error would be sent again."""
     for operation, code, end in await each_code(bench, ResultKind.REFUSED):
         is_refusal = isinstance(end, Completed) and end.decision is Decision.REFUSED
-        require(is_refusal, f"{operation.key}: code {code} ended as {told(end)}")
+        require(is_refusal, "{0}: code {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -106,7 +106,7 @@ async def refusal_is_a_decision(bench: Bench) -> None:
 async def return_wants_a_correction(bench: Bench) -> None:
     """The resident may mend the papers and come again."""
     for operation, code, end in await each_code(bench, ResultKind.RETURNED):
-        require(isinstance(end, Returned), f"{operation.key}: code {code} ended as {told(end)}")
+        require(isinstance(end, Returned), "{0}: code {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -119,7 +119,7 @@ async def return_wants_a_correction(bench: Bench) -> None:
 async def busy_is_temporary(bench: Bench) -> None:
     """The hub comes again by itself."""
     for operation, code, end in await each_code(bench, ResultKind.TEMPORARY):
-        require(isinstance(end, TemporaryError), f"{operation.key}: code {code} ended as {told(end)}")
+        require(isinstance(end, TemporaryError), "{0}: code {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -133,7 +133,7 @@ async def rejection_is_permanent(bench: Bench) -> None:
     """Sent again it would be rejected again."""
     for operation, code, end in await each_code(bench, ResultKind.PERMANENT):
         is_it = isinstance(end, PermanentError) and not isinstance(end, DuplicateError)
-        require(is_it, f"{operation.key}: code {code} ended as {told(end)}")
+        require(is_it, "{0}: code {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -149,7 +149,7 @@ async def rejection_is_permanent(bench: Bench) -> None:
 async def duplicate_is_known(bench: Bench) -> None:
     """After an unknown outcome it is good news."""
     for operation, code, end in await each_code(bench, ResultKind.PERMANENT, duplicate=True):
-        require(isinstance(end, DuplicateError), f"{operation.key}: code {code} ended as {told(end)}")
+        require(isinstance(end, DuplicateError), "{0}: code {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -172,7 +172,7 @@ async def unknown_code_is_unknown(bench: Bench) -> None:
         except Failed:
             # A callback with such a code is refused, a list leaves it out: either way nobody takes it for an answer.
             continue
-        require(isinstance(end, OutcomeUnknownError), f"{operation.key}: an undeclared code ended as {told(end)}")
+        require(isinstance(end, OutcomeUnknownError), "{0}: an undeclared code ended as {1}", operation.key, told(end))
 
 
 CHECKS = (

@@ -43,7 +43,7 @@ async def names(bench: Bench) -> None:
     named = {system.name: (system.name_zh, system.name_en)}
     named |= {one.key: (one.name_zh, one.name_en) for one in system.operations.values()}
     nameless = [key for key, both in named.items() if not all(name.strip() for name in both)]
-    require(not nameless, f"without a name in one language: {', '.join(nameless)}")
+    require(not nameless, "without a name in one language: {0}", nameless)
 
 
 @check(
@@ -58,7 +58,7 @@ async def names(bench: Bench) -> None:
 async def one_sending_channel(bench: Bench) -> None:
     """Two would send everything twice."""
     sending = [one for one in bench.subject.system.channels if one.status is ChannelStatus.SENDING]
-    require(len(sending) == 1, f"{len(sending)} channels send")
+    require(len(sending) == 1, "{0} channels send", len(sending))
 
 
 @check(
@@ -79,7 +79,7 @@ async def codes_for_every_channel(bench: Bench) -> None:
                 continue
             meanings = {code.outcome for code in operation.result_codes.get(channel.situation, {}).values()}
             settles = {ResultKind.GRANTED, ResultKind.DONE} & meanings
-            require(settles, f"{operation.key} has no code of {channel.situation.value} that settles it")
+            require(settles, "{0} has no code of {1} that settles it", operation.key, channel.situation.value)
 
 
 @check(
@@ -101,7 +101,7 @@ async def decisions_can_be_refused(bench: Bench) -> None:
             codes = operation.result_codes.get(bench.channel.situation, {}).values()
             meanings = {code.outcome for code in codes}
             can = {ResultKind.REFUSED, ResultKind.RETURNED} & meanings
-            require(can, f"{operation.key} decides and has no code that refuses or returns")
+            require(can, "{0} decides and has no code that refuses or returns", operation.key)
 
 
 @check(
@@ -120,7 +120,7 @@ async def later_answers_have_a_way_back(bench: Bench) -> None:
     """Otherwise every case waits until it is overdue."""
     later = [one.key for one in bench.operations if one.answers is Answers.LATER]
     ways = (Receiving, Collecting, Enquiring, Printing)
-    require(not later or isinstance(bench.gateway, ways), f"nothing brings the later answer of {', '.join(later)}")
+    require(not later or isinstance(bench.gateway, ways), "nothing brings the later answer of {0}", later)
 
 
 @check(
@@ -134,9 +134,7 @@ async def codes_in_both_languages(bench: Bench) -> None:
     for operation in bench.subject.system.operations.values():
         for situation, codes in operation.result_codes.items():
             bare = [code for code, one in codes.items() if not (one.name_zh.strip() and one.name_en.strip())]
-            require(
-                not bare, f"{operation.key}: code {', '.join(bare)} of {situation.value} has no name in one language"
-            )
+            require(not bare, "{0}: code {1} of {2} has no name in one language", operation.key, bare, situation.value)
 
 
 @check(
@@ -154,7 +152,7 @@ async def fields_have_labels(bench: Bench) -> None:
     for operation in bench.subject.system.operations.values():
         every: list[RequestField | ReplyField] = [*operation.request, *operation.reply]
         bare = sorted({field.name for field in every if not (field.label_zh.strip() and field.label_en.strip())})
-        require(not bare, f"{operation.key}: {', '.join(bare)} has no label in one language")
+        require(not bare, "{0}: {1} has no label in one language", operation.key, bare)
 
 
 @check(
@@ -175,7 +173,7 @@ async def attempt_outlasts_timeouts(bench: Bench) -> None:
         raise NotApplicable("the gateway uses a client of its own")
     longest = max(one.total_seconds for one in requests)
     limit = bench.channel.limits.attempt_seconds
-    require(limit > longest, f"an attempt ends after {limit:g} s, a request after {longest:g} s")
+    require(limit > longest, "an attempt ends after {0:g} s, a request after {1:g} s", limit, longest)
 
 
 @check(
@@ -205,7 +203,7 @@ async def secrets_are_named(bench: Bench) -> None:
     """department.toml is in version control."""
     await bench.tried("check", bench.gateway.check())
     odd = [name for name in bench.runtime.asked if not re.fullmatch("[a-z][a-z0-9_]{1,63}", name)]
-    require(not odd, f"{len(odd)} of the secrets asked for have names that look like values")
+    require(not odd, "{0} of the secrets asked for have names that look like values", len(odd))
 
 
 @check(
@@ -224,11 +222,11 @@ async def settings_are_checked(bench: Bench) -> None:
     for odd in wrong:
         try:
             async with bench.channel.open({**bench.settings, **odd}, bench.runtime):
-                raise Failed(f"settings with {', '.join(odd)} open the channel")
+                raise Failed("settings with {0} open the channel", list(odd))
         except ValidationError:
             continue
         except DeliveryError as error:
-            raise Failed(f"settings with {', '.join(odd)} ended as {type(error).__name__}") from error
+            raise Failed("settings with {0} ended as {1}", list(odd), type(error).__name__) from error
 
 
 @check(
@@ -252,9 +250,9 @@ async def missing_secret_is_told(bench: Bench) -> None:
     except CredentialsError:
         return
     except DeliveryError as error:
-        raise Failed(f"without its secrets it ended as {type(error).__name__}") from error
+        raise Failed("without its secrets it ended as {0}", type(error).__name__) from error
     except Exception as error:
-        raise Failed(f"without its secrets it raised {type(error).__name__}") from error
+        raise Failed("without its secrets it raised {0}", type(error).__name__) from error
     raise Failed("it works without its secrets")
 
 
@@ -281,7 +279,7 @@ async def sample_for_every_operation(bench: Bench) -> None:
     }
     used = {step.operation for item in bench.subject.site.items for step in item.steps if step.system == name}
     bare = sorted(str(one) for one in used - called)
-    require(not bare, f"no sample case comes to {', '.join(bare)}")
+    require(not bare, "no sample case comes to {0}", bare)
 
 
 @check(

@@ -9,7 +9,7 @@ from simulators.certify import http_faults as acts
 from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
 from simulators.certify.checks.mapping import told
-from simulators.certify.verdict import NotApplicable, require
+from simulators.certify.verdict import NotApplicable, reason, require
 
 API = (Situation.API,)
 
@@ -32,7 +32,7 @@ async def enquiry_finds_the_outcome(bench: Bench) -> None:
         with bench.api.proxy.doing(acts.lose_reply):
             await bench.deliver(delivery)
         found = await bench.enquire(delivery)
-        require(isinstance(found, Completed | Returned | AwaitingReply), f"{operation.key}: found {told(found)}")
+        require(isinstance(found, Completed | Returned | AwaitingReply), "{0}: found {1}", operation.key, told(found))
 
 
 @check(
@@ -50,10 +50,10 @@ async def enquiry_knows_what_never_came(bench: Bench) -> None:
     """Only then may it be sent again."""
     for operation in bench.classes:
         found = await bench.enquire(bench.delivery(operation))
-        require(isinstance(found, NotFound), f"{operation.key}: found {told(found)} of what never came")
+        require(isinstance(found, NotFound), "{0}: found {1} of what never came", operation.key, told(found))
         simulated = bench.api.ledger is not None
         known = not simulated or (isinstance(found, NotFound) and found.what is Lookup.NOT_RECEIVED)
-        require(known, f"{operation.key}: cannot tell that it never came")
+        require(known, "{0}: cannot tell that it never came", operation.key)
 
 
 @check(
@@ -75,7 +75,7 @@ async def enquiry_has_no_effect(bench: Bench) -> None:
         await bench.enquire(delivery)
         later = bench.delivery(operation)
         await bench.enquire(later)
-        require(place.effects == effects, f"{operation.key}: an enquiry made the department act")
+        require(place.effects == effects, "{0}: an enquiry made the department act", operation.key)
 
 
 @check(
@@ -93,16 +93,16 @@ async def enquiry_believes_no_fault(bench: Bench) -> None:
     """A proxy's page would send a case a second time."""
     page = b"<html>no such page</html>"
     every = {
-        "a 404 page": acts.status("404 Not Found", body=page, kind="text/html"),
-        "a 200 page": acts.status("200 OK", body=page, kind="text/html"),
-        "a 500": acts.status("500 Internal Server Error"),
-        "a 503": acts.status("503 Service Unavailable"),
-        "an empty answer": acts.status("200 OK"),
-        "a cut answer": acts.cut,
-        "a lost connection": acts.reset,
+        reason("a 404 page"): acts.status("404 Not Found", body=page, kind="text/html"),
+        reason("a 200 page"): acts.status("200 OK", body=page, kind="text/html"),
+        reason("a 500"): acts.status("500 Internal Server Error"),
+        reason("a 503"): acts.status("503 Service Unavailable"),
+        reason("an empty answer"): acts.status("200 OK"),
+        reason("a cut answer"): acts.cut,
+        reason("a lost connection"): acts.reset,
     }
     if not bench.by_connection:
-        every["another delivery's answer"] = acts.changed(acts.with_other_id)
+        every[reason("another delivery's answer")] = acts.changed(acts.with_other_id)
     operation = bench.classes[0]
     delivery = bench.delivery(operation)
     await bench.deliver(delivery)
@@ -110,7 +110,7 @@ async def enquiry_believes_no_fault(bench: Bench) -> None:
         with bench.api.proxy.doing(act):
             found = await bench.enquire(delivery)
         honest = isinstance(found, DeliveryError) or (isinstance(found, NotFound) and found.what is Lookup.CANNOT_TELL)
-        require(honest, f"{operation.key}: {what} was taken for {told(found)}")
+        require(honest, "{0}: {1} was taken for {2}", operation.key, what, told(found))
 
 
 @check(

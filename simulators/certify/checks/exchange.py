@@ -34,7 +34,7 @@ async def check_has_no_effect(bench: Bench) -> None:
     """It runs again and again, and at night."""
     before = bench.api.effects
     error = await bench.tried("check", bench.gateway.check())
-    require(error is None, f"check() ended as {told(error)}")
+    require(error is None, "check() ended as {0}", told(error))
     require(bench.api.effects == before, "check() made the department act")
 
 
@@ -54,12 +54,12 @@ async def good_delivery(bench: Bench) -> None:
         arrivals, effects = len(bench.api.proxy.messages), bench.api.effects
         outcome = await bench.deliver(bench.delivery(operation))
         wanted = (AwaitingReply,) if operation.answers is Answers.LATER else (Completed, Returned)
-        require(isinstance(outcome, wanted), f"{operation.key} ended as {told(outcome)}")
+        require(isinstance(outcome, wanted), "{0} ended as {1}", operation.key, told(outcome))
         arrived = len(bench.api.proxy.messages) - arrivals
-        require(arrived == 1, f"{operation.key}: {arrived} messages for one attempt")
+        require(arrived == 1, "{0}: {1} messages for one attempt", operation.key, arrived)
         if bench.api.ledger is not None:
             done = bench.api.effects - effects
-            require(done == 1, f"{operation.key}: the department acted {done} times")
+            require(done == 1, "{0}: the department acted {1} times", operation.key, done)
 
 
 @check(
@@ -81,7 +81,7 @@ async def delivery_id_travels(bench: Bench) -> None:
         arrival = await _arrival(bench, delivery)
         named = str(delivery.id).encode()
         require(
-            named in (arrival.head + arrival.body).lower(), f"{operation.key}: the message is without the delivery id"
+            named in (arrival.head + arrival.body).lower(), "{0}: the message is without the delivery id", operation.key
         )
 
 
@@ -90,7 +90,7 @@ async def _arrival(bench: Bench, delivery: Delivery) -> Arrival:
     before = len(bench.api.proxy.messages)
     end = await bench.deliver(delivery)
     arrived = bench.api.proxy.messages[before:]
-    require(arrived, f"{delivery.operation}: no message arrived, and the attempt ended as {told(end)}")
+    require(arrived, "{0}: no message arrived, and the attempt ended as {1}", delivery.operation, told(end))
     return arrived[0]
 
 
@@ -113,8 +113,10 @@ async def same_id_acts_once(bench: Bench) -> None:
         delivery, effects = bench.prepared(bench.delivery(operation)), place.effects
         await bench.deliver(delivery)
         end = await bench.deliver(replace(delivery, attempt=2, possible_duplicate=True))
-        require(not isinstance(end, DeliveryError), f"{operation.key}: sent again it ended as {told(end)}")
-        require(place.effects - effects == 1, f"{operation.key}: the department acted {place.effects - effects} times")
+        require(not isinstance(end, DeliveryError), "{0}: sent again it ended as {1}", operation.key, told(end))
+        require(
+            place.effects - effects == 1, "{0}: the department acted {1} times", operation.key, place.effects - effects
+        )
 
 
 @check(
@@ -136,7 +138,9 @@ async def stored_message_is_sent(bench: Bench) -> None:
         end = await bench.deliver(replace(ready, fields={}))
         require(
             not isinstance(end, DeliveryError),
-            f"{operation.key}: with its stored message alone it ended as {told(end)}",
+            "{0}: with its stored message alone it ended as {1}",
+            operation.key,
+            told(end),
         )
 
 
@@ -160,8 +164,8 @@ async def too_late_is_not_sent(bench: Bench) -> None:
         end = await bench.deliver(delivery)
     finally:
         bench.runtime.ahead = timedelta()
-    require(isinstance(end, TemporaryError), f"{operation.key}: ended as {told(end)}, not as TemporaryError")
-    require(len(bench.api.proxy.messages) == before, f"{operation.key}: a message left after send_before")
+    require(isinstance(end, TemporaryError), "{0}: ended as {1}, not as TemporaryError", operation.key, told(end))
+    require(len(bench.api.proxy.messages) == before, "{0}: a message left after send_before", operation.key)
 
 
 async def _is_marked(bench: Bench, word: bytes, **mark: bool) -> bool:
@@ -225,7 +229,7 @@ async def nobody_is_named_in_the_address(bench: Bench) -> None:
         arrival = await _arrival(bench, delivery)
         head = unquote_to_bytes(arrival.head)
         named = any(mark.encode() in head for mark in marks(delivery.fields))
-        require(not named, f"{operation.key}: a field's value stands in the address or a header")
+        require(not named, "{0}: a field's value stands in the address or a header", operation.key)
 
 
 @check(
@@ -242,7 +246,7 @@ async def no_secret_in_the_address(bench: Bench) -> None:
     for operation in bench.operations:
         arrival = await _arrival(bench, bench.delivery(operation))
         told_there = [name for name, value in bench.runtime.asked.items() if value in arrival.target]
-        require(not told_there, f"{operation.key}: the address holds the secret {', '.join(told_there)}")
+        require(not told_there, "{0}: the address holds the secret {1}", operation.key, told_there)
 
 
 @check(
@@ -262,11 +266,11 @@ async def deliveries_keep_apart(bench: Bench) -> None:
         many = [bench.delivery(operation) for _ in range(6)]
         ends = await asyncio.gather(*(bench.deliver(one) for one in many))
         wrong = [told(end) for end in ends if isinstance(end, DeliveryError)]
-        require(not wrong, f"{operation.key}: six at once, and {', '.join(wrong)}")
+        require(not wrong, "{0}: six at once, and {1}", operation.key, wrong)
         arrived = bench.api.proxy.messages[before:]
         different = {one.head + one.body for one in arrived}
-        require(len(arrived) >= len(many), f"{operation.key}: of six at once {len(arrived)} arrived")
-        require(bench.by_connection or len(different) >= len(many), f"{operation.key}: six at once arrived as one")
+        require(len(arrived) >= len(many), "{0}: of six at once {1} arrived", operation.key, len(arrived))
+        require(bench.by_connection or len(different) >= len(many), "{0}: six at once arrived as one", operation.key)
 
 
 @check(
@@ -292,11 +296,13 @@ async def later_answer_comes_back(bench: Bench) -> None:
         delivery = bench.delivery(operation)
         await bench.deliver(delivery)
         reply = await bench.reply(delivery)
-        require(isinstance(reply.outcome, Completed | Returned), f"{operation.key}: ended as {told(reply.outcome)}")
+        require(
+            isinstance(reply.outcome, Completed | Returned), "{0}: ended as {1}", operation.key, told(reply.outcome)
+        )
         at = reply.happened_at
-        require(at.tzinfo is not None, f"{operation.key}: the time of the answer is without a zone")
+        require(at.tzinfo is not None, "{0}: the time of the answer is without a zone", operation.key)
         near = abs(bench.runtime.now() - at) < timedelta(days=1)
-        require(near, f"{operation.key}: an answer of this minute is dated {at:%Y-%m-%d}")
+        require(near, "{0}: an answer of this minute is dated {1:%Y-%m-%d}", operation.key, at)
 
 
 CHECKS = (

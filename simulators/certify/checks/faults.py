@@ -24,8 +24,8 @@ async def ends(bench: Bench, act: Act, wanted: type[DeliveryError], *, at_once: 
         delivery, effects = bench.delivery(operation), bench.api.effects
         with bench.api.proxy.doing(act, at_once=at_once):
             end = await bench.deliver(delivery)
-        require(isinstance(end, wanted), f"{operation.key}: ended as {told(end)}, not as {wanted.__name__}")
-        require(bench.api.effects - effects <= 1, f"{operation.key}: the department acted twice")
+        require(isinstance(end, wanted), "{0}: ended as {1}, not as {2}", operation.key, told(end), wanted.__name__)
+        require(bench.api.effects - effects <= 1, "{0}: the department acted twice", operation.key)
     await goes_on(bench, bench.delivery(bench.classes[-1]))
 
 
@@ -33,7 +33,10 @@ async def goes_on(bench: Bench, delivery: Delivery) -> None:
     """A good attempt after the fault succeeds. Raises Failed."""
     end = await bench.deliver(delivery)
     require(
-        not isinstance(end, DeliveryError), f"{delivery.operation}: the attempt after the fault ended as {told(end)}"
+        not isinstance(end, DeliveryError),
+        "{0}: the attempt after the fault ended as {1}",
+        delivery.operation,
+        told(end),
     )
 
 
@@ -60,7 +63,7 @@ async def fault_refused(bench: Bench) -> None:
     for operation in bench.classes:
         async with bench.api.proxy.away():
             end = await bench.deliver(bench.delivery(operation))
-        require(isinstance(end, TemporaryError), f"{operation.key}: ended as {told(end)}, not as TemporaryError")
+        require(isinstance(end, TemporaryError), "{0}: ended as {1}, not as TemporaryError", operation.key, told(end))
         await goes_on(bench, bench.delivery(operation))
 
 
@@ -99,7 +102,7 @@ async def fault_slow_answer(bench: Bench) -> None:
             with bench.api.proxy.doing(act):
                 end = await bench.deliver(bench.delivery(operation))
             wanted = isinstance(end, OutcomeUnknownError)
-            require(wanted, f"{operation.key}: ended as {told(end)}, not as OutcomeUnknownError")
+            require(wanted, "{0}: ended as {1}, not as OutcomeUnknownError", operation.key, told(end))
     await goes_on(bench, bench.delivery(bench.classes[-1]))
 
 
@@ -118,9 +121,9 @@ async def fault_503(bench: Bench) -> None:
     for operation in bench.classes:
         with bench.api.proxy.doing(acts.status("503 Service Unavailable", "Retry-After: 17")):
             end = await bench.deliver(bench.delivery(operation))
-        require(isinstance(end, TemporaryError), f"{operation.key}: ended as {told(end)}, not as TemporaryError")
+        require(isinstance(end, TemporaryError), "{0}: ended as {1}, not as TemporaryError", operation.key, told(end))
         waits = end.retry_after if isinstance(end, TemporaryError) else None
-        require(waits == 17, f"{operation.key}: Retry-After was not handed on")
+        require(waits == 17, "{0}: Retry-After was not handed on", operation.key)
         await goes_on(bench, bench.delivery(operation))
 
 
@@ -140,7 +143,7 @@ async def fault_odd_retry_after(bench: Bench) -> None:
         with bench.api.proxy.doing(acts.status("503 Service Unavailable", f"Retry-After: {text}")):
             end = await bench.deliver(bench.delivery(bench.classes[0]))
         waits = end.retry_after if isinstance(end, TemporaryError) else None
-        require(waits is None or 1 <= waits <= 86_400, f"Retry-After: {text} became {waits} seconds")
+        require(waits is None or 1 <= waits <= 86_400, "Retry-After: {0} became {1} seconds", text, waits)
 
 
 @check(
@@ -156,9 +159,11 @@ async def fault_401(bench: Bench) -> None:
         before = len(bench.api.proxy.messages)
         with bench.api.proxy.doing(acts.status("401 Unauthorized")):
             end = await bench.deliver(bench.delivery(operation))
-        require(isinstance(end, CredentialsError), f"{operation.key}: ended as {told(end)}, not as CredentialsError")
+        require(
+            isinstance(end, CredentialsError), "{0}: ended as {1}, not as CredentialsError", operation.key, told(end)
+        )
         tries = len(bench.api.proxy.messages) - before
-        require(tries <= 2, f"{operation.key}: {tries} messages after a 401")
+        require(tries <= 2, "{0}: {1} messages after a 401", operation.key, tries)
         await goes_on(bench, bench.delivery(operation))
 
 
@@ -179,8 +184,8 @@ async def fault_redirect(bench: Bench) -> None:
         with bench.api.proxy.doing(acts.redirect):
             end = await bench.deliver(bench.delivery(operation))
         followed = [one.target for one in bench.api.proxy.messages[before:] if one.target.endswith("/elsewhere")]
-        require(not followed, f"{operation.key}: the redirect was followed")
-        require(isinstance(end, PermanentError), f"{operation.key}: ended as {told(end)}, not as PermanentError")
+        require(not followed, "{0}: the redirect was followed", operation.key)
+        require(isinstance(end, PermanentError), "{0}: ended as {1}, not as PermanentError", operation.key, told(end))
 
 
 @check(
@@ -198,8 +203,10 @@ async def fault_endless_answer(bench: Bench) -> None:
     flood, operation = acts.Flood(), bench.classes[0]
     with bench.api.proxy.doing(flood.act):
         end = await bench.deliver(bench.delivery(operation))
-    require(isinstance(end, OutcomeUnknownError), f"{operation.key}: ended as {told(end)}, not as OutcomeUnknownError")
-    require(flood.sent < acts.MOST_BYTES, f"{flood.sent} bytes were read without a limit")
+    require(
+        isinstance(end, OutcomeUnknownError), "{0}: ended as {1}, not as OutcomeUnknownError", operation.key, told(end)
+    )
+    require(flood.sent < acts.MOST_BYTES, "{0} bytes were read without a limit", flood.sent)
     await goes_on(bench, bench.delivery(operation))
 
 
@@ -264,7 +271,7 @@ async def fault_swapped_answers(bench: Bench) -> None:
         with bench.api.proxy.doing(swap.act):
             both = await asyncio.gather(*(bench.deliver(bench.delivery(operation)) for _ in range(2)))
         wrong = [told(end) for end in both if not isinstance(end, OutcomeUnknownError)]
-        require(not wrong, f"{operation.key}: with swapped answers ended as {', '.join(wrong)}")
+        require(not wrong, "{0}: with swapped answers ended as {1}", operation.key, wrong)
         await goes_on(bench, bench.delivery(operation))
 
 

@@ -34,8 +34,8 @@ async def made_whole(bench: Bench, at: FileDesk, batch: Batch) -> None:
 async def nothing_visible(bench: Bench, at: FileDesk, batch: Batch, *wanted: type[DeliveryError]) -> None:
     """One attempt ends in ``wanted`` and shows nothing under the final name. Raises Failed."""
     end = await sent(bench, batch)
-    names = " or ".join(one.__name__ for one in wanted)
-    require(isinstance(end, wanted), f"the attempt ended as {told(end)}, not as {names}")
+    names = [one.__name__ for one in wanted]
+    require(isinstance(end, wanted), "the attempt ended as {0}, not as {1}", told(end), names)
     require(not at.lying(), "a part of the file lies under its final name")
 
 
@@ -56,8 +56,8 @@ async def login_refused(bench: Bench) -> None:
     with locked_out(at.server):
         async with anew(bench) as gateway:
             end = await sent(bench, sealed(bench, members(bench, 1)), gateway)
-    require(isinstance(end, CredentialsError), f"a refused login ended as {told(end)}")
-    require(at.server.logins - before == 1, f"the login was tried {at.server.logins - before} times")
+    require(isinstance(end, CredentialsError), "a refused login ended as {0}", told(end))
+    require(at.server.logins - before == 1, "the login was tried {0} times", at.server.logins - before)
     require(not at.changes(), "something was sent")
 
 
@@ -81,7 +81,7 @@ async def changed_host_key(bench: Bench) -> None:
     before = place.desk.server.logins if place.desk else 0
     async with anew(bench, host_key=pinned) as gateway:
         end = await bench.tried("check", gateway.check())
-    require(isinstance(end, CredentialsError), f"another host key ended as {told(end)}")
+    require(isinstance(end, CredentialsError), "another host key ended as {0}", told(end))
     require(place.desk is None or place.desk.server.logins == before, "the password was sent to a stranger")
 
 
@@ -101,7 +101,7 @@ async def server_away(bench: Bench) -> None:
     batch = sealed(bench, members(bench, 1))
     async with anew(bench, host="127.0.0.1", port=port) as gateway:
         for end in (await bench.tried("check", gateway.check()), await sent(bench, batch, gateway)):
-            require(isinstance(end, TemporaryError), f"a server that is away ended as {told(end)}")
+            require(isinstance(end, TemporaryError), "a server that is away ended as {0}", told(end))
 
 
 @check(
@@ -164,7 +164,7 @@ async def cut_at_the_rename(bench: Bench) -> None:
 
     with at.failing(fault):
         end = await sent(bench, batch)
-    require(isinstance(end, OutcomeUnknownError), f"a rename without an answer ended as {told(end)}")
+    require(isinstance(end, OutcomeUnknownError), "a rename without an answer ended as {0}", told(end))
     await made_whole(bench, at, batch)
 
 
@@ -235,7 +235,7 @@ async def control_file_that_fails(bench: Bench) -> None:
 
     with at.failing(fault):
         end = await sent(bench, batch)
-    require(isinstance(end, OutcomeUnknownError), f"a missing control file ended as {told(end)}")
+    require(isinstance(end, OutcomeUnknownError), "a missing control file ended as {0}", told(end))
     await made_whole(bench, at, batch)
 
 

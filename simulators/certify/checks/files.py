@@ -28,7 +28,7 @@ FILES = (Situation.FILE_DROP,)
 async def check_leaves_no_file(bench: Bench) -> None:
     """A stray file in the folder is taken for a message."""
     error = await bench.tried("check", bench.gateway.check())
-    require(error is None, f"check() ended as {told(error)}")
+    require(error is None, "check() ended as {0}", told(error))
     at = desk(bench)
     await bench.tried("check", bench.gateway.check())
     require(not at.changes(), "check() changed something on the server")
@@ -83,7 +83,7 @@ async def empty_batch(bench: Bench) -> None:
     try:
         batch = sealed(bench, ())
     except DeliveryError as error:
-        require(False, f"sealing an empty batch ended as {told(error)}")
+        require(False, "sealing an empty batch ended as {0}", told(error))
     else:
         require(not await arrived(bench, batch), "an empty batch has verdicts")
         taken = at.taken()
@@ -109,7 +109,7 @@ async def refused_record(bench: Bench) -> None:
         raise NotApplicable("no field is required")
     fields = {name: value for name, value in bench.maker.fields(operation).items() if name != required}
     refused = await bench.deliver(bench.delivery(operation, fields=fields))
-    require(isinstance(refused, PermanentError), f"a delivery without {required} ended as {told(refused)}")
+    require(isinstance(refused, PermanentError), "a delivery without {0} ended as {1}", required, told(refused))
     batch = sealed(bench, (good, other))
     await arrived(bench, batch)
     require(len(at.read(at.taken().content)) == 2, "the records of the others are not all there")
@@ -160,7 +160,7 @@ async def resend_counts(bench: Bench) -> None:
     taken = at.taken()
     require(taken.control is not None, "the resend did not bring the missing control file")
     wrong = at.contradiction(taken, 3)
-    require(not wrong, f"after a resend the control file says another {wrong}")
+    require(not wrong, "after a resend the control file says another {0}", wrong)
 
 
 @check(
@@ -270,7 +270,7 @@ async def control_is_true(bench: Bench) -> None:
         taken = at.taken()
         require(taken.control is not None, "there is no control file beside the file")
         wrong = at.contradiction(taken, count)
-        require(not wrong, f"the control file says another {wrong} than the file has")
+        require(not wrong, "the control file says another {0} than the file has", wrong)
 
 
 @check(
@@ -291,7 +291,7 @@ async def name_taken(bench: Bench) -> None:
     path = at.out / at.taken().name
     path.write_bytes(b"other")
     end = await sent(bench, again(batch))
-    require(isinstance(end, PermanentError), f"a name that is taken ended as {told(end)}")
+    require(isinstance(end, PermanentError), "a name that is taken ended as {0}", told(end))
     require(path.read_bytes() == b"other", "a file of somebody else's was overwritten")
 
 

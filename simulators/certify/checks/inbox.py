@@ -10,7 +10,7 @@ from simulators.certify.batches import about, desk, looked, members, only, repli
 from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
 from simulators.certify.checks.results import good, no_success, settled
-from simulators.certify.verdict import NotApplicable, require
+from simulators.certify.verdict import NotApplicable, reason, require
 from simulators.department_files import appear, control_path
 
 FILES = (Situation.FILE_DROP,)
@@ -58,7 +58,7 @@ async def name_used_again(bench: Bench) -> None:
     before = (at.back / name).read_bytes()
     require(settled(only(await replies(bench), first)), "the answer was not read")
     at.lay(good(bench, at, second), name=name)
-    no_success(await replies(bench), second, "a used name with other content")
+    no_success(await replies(bench), second, reason("a used name with other content"))
     archived = at.done / name
     require(not archived.exists() or archived.read_bytes() == before, "the archived file was replaced")
 
@@ -165,7 +165,9 @@ async def receipts(bench: Bench) -> None:
         path = folder / f"{name.rpartition('.')[0] or name}{receipt.suffix}"
         appear(path, "".join(f"{line}\r\n" for line in lines).encode())
         found = await receipts_of(bench, name)
-        require(found == [verdict], f"a receipt that says {verdict.value} was read as {', '.join(found) or 'nothing'}")
+        require(
+            found == [verdict], "a receipt that says {0} was read as {1}", verdict.value, [*found] or reason("nothing")
+        )
         require(not path.exists(), "a receipt that was read stays in the folder")
 
 

@@ -58,7 +58,7 @@ async def leaves_no_task(bench: Bench) -> None:
     await _used(bench)
     served = {one for one in before if not one.done()}
     left = await _gone(lambda: {one for one in asyncio.all_tasks() - served if not _of_kit(one)})
-    require(not left, f"{len(left)} tasks go on after the channel was closed")
+    require(not left, "{0} tasks go on after the channel was closed", len(left))
 
 
 def _of_kit(task: "asyncio.Task[object]") -> bool:
@@ -81,7 +81,7 @@ async def leaves_no_thread(bench: Bench) -> None:
     before = set(threading.enumerate())
     await _used(bench)
     left = await _gone(lambda: {one for one in set(threading.enumerate()) - before if not _pooled(one)})
-    require(not left, f"{len(left)} threads go on after the channel was closed")
+    require(not left, "{0} threads go on after the channel was closed", len(left))
 
 
 def _pooled(thread: threading.Thread) -> bool:
@@ -109,7 +109,7 @@ async def leaves_nothing_open(bench: Bench) -> None:
     before = _open_now()
     await _used(bench)
     left = await _gone(lambda: _open_now() - before)
-    require(not left, f"{len(left)} connections or files stay open after the channel was closed")
+    require(not left, "{0} connections or files stay open after the channel was closed", len(left))
 
 
 def _open_now() -> set[tuple[str, str]]:
@@ -135,7 +135,7 @@ async def opens_again(bench: Bench) -> None:
     for _ in range(2):
         async with bench.channel.open(bench.settings, bench.runtime) as gateway:
             error = await bench.tried("check", gateway.check())
-            require(error is None, f"opened again, check() ended as {told(error)}")
+            require(error is None, "opened again, check() ended as {0}", told(error))
 
 
 CHECKS = (leaves_no_task, leaves_no_thread, leaves_nothing_open, opens_again)

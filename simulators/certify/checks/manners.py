@@ -19,7 +19,7 @@ from simulators.certify.check import Area, check
 from simulators.certify.checks.mapping import told
 from simulators.certify.deliveries import marks
 from simulators.certify.http_proxy import HttpReply
-from simulators.certify.verdict import Failed, require
+from simulators.certify.verdict import Failed, reason, require
 
 T = TypeVar("T")
 API = (Situation.API,)
@@ -43,11 +43,13 @@ async def returns_contract_types(bench: Bench) -> None:
     for operation in bench.classes:
         delivery = bench.delivery(operation, attempt=3)
         end: object = await bench.deliver(delivery)
-        require(isinstance(end, (*outcomes, DeliveryError)), f"{operation.key}: deliver returned {type(end).__name__}")
+        require(
+            isinstance(end, (*outcomes, DeliveryError)), "{0}: deliver returned {1}", operation.key, type(end).__name__
+        )
         if isinstance(bench.gateway, Enquiring):
             found: object = await bench.enquire(delivery)
             wanted = (*outcomes, NotFound, DeliveryError)
-            require(isinstance(found, wanted), f"{operation.key}: enquire returned {type(found).__name__}")
+            require(isinstance(found, wanted), "{0}: enquire returned {1}", operation.key, type(found).__name__)
 
 
 def _odd(text: bytes) -> Callable[[HttpReply], HttpReply]:
@@ -76,7 +78,7 @@ async def odd_answers_are_errors(bench: Bench) -> None:
     for text in _ODD:
         with bench.api.proxy.doing(acts.changed(_odd(text))):
             end = await bench.deliver(bench.delivery(operation))
-        require(isinstance(end, OutcomeUnknownError), f"{operation.key}: an odd answer ended as {told(end)}")
+        require(isinstance(end, OutcomeUnknownError), "{0}: an odd answer ended as {1}", operation.key, told(end))
 
 
 @check(
@@ -89,10 +91,10 @@ async def odd_answers_are_errors(bench: Bench) -> None:
 async def one_message_per_attempt(bench: Bench) -> None:
     """A second try that nobody counts is a duplicate that nobody knows."""
     every = {
-        "a 503": acts.status("503 Service Unavailable"),
-        "a 500": acts.status("500 Internal Server Error"),
-        "a lost reply": acts.lose_reply,
-        "a cut answer": acts.cut,
+        reason("a 503"): acts.status("503 Service Unavailable"),
+        reason("a 500"): acts.status("500 Internal Server Error"),
+        reason("a lost reply"): acts.lose_reply,
+        reason("a cut answer"): acts.cut,
     }
     for operation in bench.classes:
         for what, act in every.items():
@@ -100,7 +102,7 @@ async def one_message_per_attempt(bench: Bench) -> None:
             with bench.api.proxy.doing(act):
                 await bench.deliver(bench.delivery(operation))
             sent = len(bench.api.proxy.messages) - before
-            require(sent == 1, f"{operation.key}: {sent} messages around {what}")
+            require(sent == 1, "{0}: {1} messages around {2}", operation.key, sent, what)
 
 
 @check(
@@ -147,7 +149,7 @@ async def hanging_deliveries_hold_nobody(bench: Bench) -> None:
             for one in stuck:
                 one.cancel()
             await asyncio.gather(*stuck, return_exceptions=True)
-    require(not isinstance(end, DeliveryError), f"beside some that hang it ended as {told(end)}")
+    require(not isinstance(end, DeliveryError), "beside some that hang it ended as {0}", told(end))
 
 
 def _hanging(bench: Bench, operation: Operation) -> "asyncio.Task[Outcome]":
@@ -233,7 +235,7 @@ async def logs_name_nobody(bench: Bench) -> None:
     plain = [{name: value for name, value in one.fields.items() if name not in coded} for one in bench.sent]
     every = frozenset().union(*map(marks, plain))
     named = [line for line in bench.listener.lines if any(mark in line for mark in every)]
-    require(not named, f"{len(named)} log lines hold a field's value")
+    require(not named, "{0} log lines hold a field's value", len(named))
 
 
 @check(
@@ -250,13 +252,13 @@ async def errors_name_nobody(bench: Bench) -> None:
             fields = {**bench.maker.fields(operation), field.name: mark}
             end = await bench.deliver(bench.delivery(operation, fields=fields))
             if isinstance(end, DeliveryError):
-                require(mark not in str(end), f"{operation.key}: an error quotes the value of {field.name}")
+                require(mark not in str(end), "{0}: an error quotes the value of {1}", operation.key, field.name)
     # A code, such as "large", is a word of the department's and says nothing of a person.
     coded = {field.name for operation in bench.operations for field in operation.request if field.type in CODED}
     plain = [{name: value for name, value in one.fields.items() if name not in coded} for one in bench.sent]
     every = frozenset().union(*map(marks, plain))
     named = {one.code for one in bench.errors if any(mark in str(one) for mark in every)}
-    require(not named, f"the errors {', '.join(sorted(named))} hold a field's value")
+    require(not named, "the errors {0} hold a field's value", sorted(named))
 
 
 @check(
@@ -274,7 +276,7 @@ async def secrets_are_not_told(bench: Bench) -> None:
     values = [value for value in bench.runtime.asked.values() if len(value) >= 6]
     lines = [*bench.listener.lines, *map(str, bench.errors)]
     found = [line for line in lines if any(value in line for value in values)]
-    require(not found, f"{len(found)} log lines or errors hold a secret")
+    require(not found, "{0} log lines or errors hold a secret", len(found))
 
 
 CHECKS = (

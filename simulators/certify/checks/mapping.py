@@ -14,7 +14,7 @@ from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
 from simulators.certify.deliveries import TEXTS
 from simulators.certify.readable import names, texts
-from simulators.certify.verdict import Failed, NotApplicable, require
+from simulators.certify.verdict import Failed, NotApplicable, Reason, reason, require
 
 API = (Situation.API,)
 MESSAGES = (Situation.API, Situation.FILE_DROP)
@@ -40,7 +40,7 @@ async def prepare_is_repeatable(bench: Bench) -> None:
     for operation in bench.operations:
         delivery = bench.delivery(operation)
         first, second = (preparing(bench).prepare(copy.deepcopy(delivery)) for _ in range(2))
-        require(first == second, f"{operation.key}: two messages of one delivery differ")
+        require(first == second, "{0}: two messages of one delivery differ", operation.key)
 
 
 @check(
@@ -56,7 +56,7 @@ async def input_is_left_alone(bench: Bench) -> None:
         delivery = bench.delivery(operation)
         before = copy.deepcopy(delivery)
         preparing(bench).prepare(delivery)
-        require(delivery == before, f"{operation.key}: prepare changed the fields of the delivery")
+        require(delivery == before, "{0}: prepare changed the fields of the delivery", operation.key)
 
 
 @check(
@@ -75,7 +75,7 @@ async def only_declared_fields_leave(bench: Bench) -> None:
         mark = bench.maker.secret_text()
         fields = {"undeclared": mark, "id_no": mark, **bench.maker.fields(operation)}
         message = preparing(bench).prepare(bench.delivery(operation, fields=fields))
-        require(mark.encode() not in message, f"{operation.key}: an undeclared field is in the message")
+        require(mark.encode() not in message, "{0}: an undeclared field is in the message", operation.key)
 
 
 @check(
@@ -96,7 +96,9 @@ async def missing_required_field_is_refused(bench: Bench) -> None:
                 continue
             fields = bench.maker.fields(operation)
             del fields[field.name]
-            refused(bench, bench.delivery(operation, fields=fields), f"{operation.key} without {field.name}")
+            refused(
+                bench, bench.delivery(operation, fields=fields), reason("{0} without {1}", operation.key, field.name)
+            )
 
 
 @check(
@@ -112,13 +114,13 @@ async def missing_required_field_is_refused(bench: Bench) -> None:
 async def unknown_operation_is_refused(bench: Bench) -> None:
     """A table that was renamed must not send the case somewhere else."""
     delivery = replace(bench.delivery(bench.operations[0]), operation="no_such_operation")
-    refused(bench, delivery, "an unknown operation")
+    refused(bench, delivery, reason("an unknown operation"))
 
 
-def refused(bench: Bench, delivery: Delivery, what: str) -> None:
+def refused(bench: Bench, delivery: Delivery, what: Reason) -> None:
     """Raises Failed unless preparing the delivery is a PermanentError."""
     error = prepare_error(bench, delivery)
-    require(isinstance(error, PermanentError), f"{what} ended as {told(error)}, not as PermanentError")
+    require(isinstance(error, PermanentError), "{0} ended as {1}, not as PermanentError", what, told(error))
 
 
 def prepare_error(bench: Bench, delivery: Delivery) -> DeliveryError | None:
@@ -128,15 +130,15 @@ def prepare_error(bench: Bench, delivery: Delivery) -> DeliveryError | None:
     except DeliveryError as error:
         return error
     except Exception as error:
-        raise Failed(f"prepare raised {type(error).__name__}, which is no DeliveryError") from error
+        raise Failed("prepare raised {0}, which is no DeliveryError", type(error).__name__) from error
     return None
 
 
-def told(outcome: object) -> str:
-    """An outcome in a word."""
+def told(outcome: object) -> str | Reason:
+    """An outcome in a word: the name of its class, and the code of an error."""
     if isinstance(outcome, DeliveryError):
         return f"{type(outcome).__name__} ({outcome.code})"
-    return "nothing at all" if outcome is None else type(outcome).__name__
+    return reason("nothing at all") if outcome is None else type(outcome).__name__
 
 
 def texts_of(operation: Operation) -> list[RequestField]:
@@ -169,7 +171,7 @@ async def every_declared_field_is_sent(bench: Bench) -> None:
             if other is None:
                 continue
             both = [preparing(bench).prepare(one) for one in (plain, _with(plain, field.name, other))]
-            require(both[0] != both[1], f"{operation.key}: {field.name} makes no difference to the message")
+            require(both[0] != both[1], "{0}: {1} makes no difference to the message", operation.key, field.name)
 
 
 def _with(delivery: Delivery, name: str, value: JsonValue) -> Delivery:
@@ -192,9 +194,9 @@ async def optional_fields_may_be_empty(bench: Bench) -> None:
         fields = bench.maker.fields(operation)
         needed = {field.name: fields[field.name] for field in operation.request if field.required}
         empty = {field.name: "" for field in operation.request if not field.required and field.type in TEXTS}
-        for what, given in (("without them", needed), ("with them empty", {**needed, **empty})):
+        for what, given in ((reason("without them"), needed), (reason("with them empty"), {**needed, **empty})):
             error = prepare_error(bench, bench.delivery(operation, fields=given))
-            require(error is None, f"{operation.key}: {what} it ended as {told(error)}")
+            require(error is None, "{0}: {1} it ended as {2}", operation.key, what, told(error))
 
 
 @check(
@@ -212,7 +214,11 @@ async def long_values_are_refused(bench: Bench) -> None:
         raise NotApplicable("no text has a longest length")
     for operation, field in limited:
         long = "长" * ((field.max_length or 0) + 1)
-        refused(bench, _with(bench.delivery(operation), field.name, long), f"{operation.key} with a long {field.name}")
+        refused(
+            bench,
+            _with(bench.delivery(operation), field.name, long),
+            reason("{0} with a long {1}", operation.key, field.name),
+        )
 
 
 @check(
@@ -279,16 +285,16 @@ def _arrives(bench: Bench, operation: Operation, field: RequestField, text: str)
     given = _with(plain, field.name, text)
     error = prepare_error(bench, given)
     if error is not None:
-        require(isinstance(error, PermanentError), f"{operation.key}: {field.name} ended as {told(error)}")
+        require(isinstance(error, PermanentError), "{0}: {1} ended as {2}", operation.key, field.name, told(error))
         return
     message = preparing(bench).prepare(given)
     try:
         found = texts(message)
         same = names(message) == names(preparing(bench).prepare(plain))
     except ValueError as broken:
-        raise Failed(f"{operation.key}: {field.name} makes a message that nobody can read") from broken
-    require(any(text.strip() in one for one in found), f"{operation.key}: {field.name} does not arrive as it was")
-    require(same, f"{operation.key}: {field.name} changes the structure of the message")
+        raise Failed("{0}: {1} makes a message that nobody can read", operation.key, field.name) from broken
+    require(any(text.strip() in one for one in found), "{0}: {1} does not arrive as it was", operation.key, field.name)
+    require(same, "{0}: {1} changes the structure of the message", operation.key, field.name)
 
 
 @check(
@@ -314,7 +320,7 @@ async def wrong_types_are_refused(bench: Bench) -> None:
         raise NotApplicable("every field is a text or a code")
     for operation, field in typed:
         given = _with(bench.delivery(operation), field.name, "不是")
-        refused(bench, given, f"{operation.key} with a text for {field.name}")
+        refused(bench, given, reason("{0} with a text for {1}", operation.key, field.name))
 
 
 CHECKS = (

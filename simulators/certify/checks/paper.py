@@ -24,7 +24,7 @@ NEEDS = (Printing,)
 async def always_there(bench: Bench) -> None:
     """A closed lane would keep its sheets from being printed."""
     end = await bench.tried("check", bench.gateway.check())
-    require(end is None, f"check() ended as {told(end)}")
+    require(end is None, "check() ended as {0}", told(end))
 
 
 @check(
@@ -39,8 +39,8 @@ async def becomes_a_sheet(bench: Bench) -> None:
     """Everything else rests on this."""
     for operation in bench.operations:
         sheet = await a_sheet(bench, paper_delivery(bench, operation))
-        require(sheet.form and sheet.title_zh and sheet.title_en, f"{operation.key}: the sheet has no form or title")
-        require(sheet.copies, f"{operation.key}: the sheet has no copies")
+        require(sheet.form and sheet.title_zh and sheet.title_en, "{0}: the sheet has no form or title", operation.key)
+        require(sheet.copies, "{0}: the sheet has no copies", operation.key)
 
 
 @check(
@@ -60,7 +60,7 @@ async def same_sheet(bench: Bench) -> None:
         delivery = bench.prepared(paper_delivery(bench, operation))
         first = await a_sheet(bench, delivery)
         again = await a_sheet(bench, replace(delivery, attempt=2))
-        require(first == again, f"{operation.key}: the second try made another sheet")
+        require(first == again, "{0}: the second try made another sheet", operation.key)
 
 
 @check(
@@ -84,8 +84,8 @@ async def shows_the_request(bench: Bench) -> None:
         columns = {column.name for field in operation.request for column in field.columns}
         plain = {field.name for field in operation.request if not field.columns}
         shown = {line.name for line in sheet.lines}
-        require(plain <= shown, f"{operation.key}: the sheet lacks {', '.join(sorted(plain - shown))}")
-        require(shown <= allowed | columns, f"{operation.key}: the sheet shows what is not declared")
+        require(plain <= shown, "{0}: the sheet lacks {1}", operation.key, sorted(plain - shown))
+        require(shown <= allowed | columns, "{0}: the sheet shows what is not declared", operation.key)
 
 
 @check(
@@ -101,7 +101,7 @@ async def asks_for_the_reply(bench: Bench) -> None:
     for operation in bench.operations:
         sheet = await a_sheet(bench, paper_delivery(bench, operation))
         missing = {field.name for field in operation.reply} - {line.name for line in sheet.reply_lines}
-        require(not missing, f"{operation.key}: no blank for {', '.join(sorted(missing))}")
+        require(not missing, "{0}: no blank for {1}", operation.key, sorted(missing))
 
 
 @check(
@@ -117,7 +117,9 @@ async def has_every_box(bench: Bench) -> None:
     for operation in bench.operations:
         sheet = await a_sheet(bench, paper_delivery(bench, operation))
         declared = set(operation.result_codes.get(Situation.PAPER, {}))
-        require({box.code for box in sheet.boxes} == declared, f"{operation.key}: the boxes are not the declared ones")
+        require(
+            {box.code for box in sheet.boxes} == declared, "{0}: the boxes are not the declared ones", operation.key
+        )
 
 
 @check(
@@ -138,7 +140,7 @@ async def lists_the_papers(bench: Bench) -> None:
         sheet = await a_sheet(bench, delivery)
         told_of = [(one.name, one.originals, one.copies, one.pages) for one in sheet.materials]
         given = [(one.name, one.originals, one.copies, one.pages) for one in delivery.materials]
-        require(told_of == given, f"{operation.key}: the list of papers is not that of the delivery")
+        require(told_of == given, "{0}: the list of papers is not that of the delivery", operation.key)
 
 
 @check(

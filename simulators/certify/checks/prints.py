@@ -55,8 +55,8 @@ async def identity_is_masked(bench: Bench) -> None:
         sheet = one_copy(await a_sheet(bench, paper_delivery(bench, operation, fields=fields)))
         pdf = await printed(bench, numbered(bench, sheet))
         pages = await pages_of(pdf)
-        require(not stands(pages, _IDENTITY), f"{operation.key}: an identity number is printed in full")
-        require(stands(pages, masked(_IDENTITY)), f"{operation.key}: nothing is left of an identity number")
+        require(not stands(pages, _IDENTITY), "{0}: an identity number is printed in full", operation.key)
+        require(stands(pages, masked(_IDENTITY)), "{0}: nothing is left of an identity number", operation.key)
         return
     raise NotApplicable("no field can hold an identity number")
 
@@ -73,7 +73,7 @@ async def page_for_each_copy(bench: Bench) -> None:
     """Department, centre and file each keep one."""
     whole, pdf = await first_print(bench)
     pages, copies = await pages_of(pdf), len(whole.sheet.copies)
-    require(len(pages) == copies, f"{len(pages)} pages for {copies} copies")
+    require(len(pages) == copies, "{0} pages for {1} copies", len(pages), copies)
 
 
 @check(
@@ -122,10 +122,10 @@ async def can_be_read(bench: Bench) -> None:
     require(NUMBER in flat, "the number of the sheet cannot be read")
     for box in sheet.boxes:
         both = (f"{box.code}{box.label_zh}", f"{box.code}{box.label_en}")
-        require(any(readable(flat, one) for one in both), f"box {box.code} cannot be read")
+        require(any(readable(flat, one) for one in both), "box {0} cannot be read", box.code)
     for line in sheet.lines:
         value = masked(line.value) if line.masked else line.value
-        require(readable(flat, value[:10]), f"the value of {line.name} cannot be read")
+        require(readable(flat, value[:10]), "the value of {0} cannot be read", line.name)
     for paper in sheet.materials:
         require(readable(flat, paper.name), "a paper of the list cannot be read")
 
@@ -148,7 +148,7 @@ async def fonts_are_embedded(bench: Bench) -> None:
     """The printer of a small office has no Chinese font."""
     _, pdf = await first_print(bench)
     loose = await loose_fonts(pdf)
-    require(loose == 0, f"{loose} pieces of text are set in a font that the PDF does not hold")
+    require(loose == 0, "{0} pieces of text are set in a font that the PDF does not hold", loose)
 
 
 @check(
@@ -233,7 +233,7 @@ async def handover_list(bench: Bench) -> None:
         raise NotApplicable("no courier is declared")
     whole = handover(bench, 3)
     found = await bench.tried("print_handover", printing(bench).print_handover(whole))
-    require(isinstance(found, bytes), f"printing the list ended as {told(found)}")
+    require(isinstance(found, bytes), "printing the list ended as {0}", told(found))
     assert isinstance(found, bytes)
     pages = await pages_of(found, codes=True)
     require(any(LIST_NUMBER in page.codes for page in pages), "the number of the list cannot be scanned")

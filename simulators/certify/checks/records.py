@@ -58,11 +58,11 @@ def written(bench: Bench, at: FileDesk, delivery: Delivery, name: str, wanted: s
     """Raises Failed unless the department reads ``wanted``, or the record is refused as PermanentError."""
     error = prepare_error(bench, delivery)
     if error is not None:
-        require(isinstance(error, PermanentError), f"{delivery.operation}.{name}: refused as {told(error)}")
+        require(isinstance(error, PermanentError), "{0}.{1}: refused as {2}", delivery.operation, name, told(error))
         return
     rows = read_back(bench, at, [delivery])
-    require(len(rows) == 1, f"{delivery.operation}.{name}: one delivery became {len(rows)} records")
-    require(rows[0].values.get(name) == wanted, f"{delivery.operation}.{name}: the department reads another value")
+    require(len(rows) == 1, "{0}.{1}: one delivery became {2} records", delivery.operation, name, len(rows))
+    require(rows[0].values.get(name) == wanted, "{0}.{1}: the department reads another value", delivery.operation, name)
 
 
 @check(
@@ -104,7 +104,7 @@ async def declared_form(bench: Bench) -> None:
                 seen += 1
                 rows = read_back(bench, at, [with_value(bench, operation, field.name, value)])
                 found, wanted = rows[0].values.get(field.name), cell_text(value, field.type)
-                require(found == wanted, f"{operation.key}.{field.name}: {value} is written as {found}")
+                require(found == wanted, "{0}.{1}: {2} is written as {3}", operation.key, field.name, value, found)
     if not seen:
         raise NotApplicable("no operation sends an amount or a date")
 
@@ -126,7 +126,9 @@ async def encoding_as_declared(bench: Bench) -> None:
     for operation, field in texts(bench, 8):
         value = f"{rare}{bench.maker.text(field)[:4].encode('ascii', 'ignore').decode()}"
         rows = read_back(bench, at, [with_value(bench, operation, field.name, value)])
-        require(rows[0].values.get(field.name) == value, f"{operation.key}.{field.name}: a rare character was changed")
+        require(
+            rows[0].values.get(field.name) == value, "{0}.{1}: a rare character was changed", operation.key, field.name
+        )
 
 
 @check(
@@ -144,7 +146,7 @@ async def unwritable(bench: Bench) -> None:
     at = desk(bench)
     lacking = [char for char in _TOO_RARE if not is_encodable(char, at.table.encoding)]
     if not lacking:
-        raise NotApplicable(f"{at.table.encoding} has every character")
+        raise NotApplicable("{0} has every character", at.table.encoding)
     for char in lacking:
         for operation, field in texts(bench, 8):
             delivery = with_value(bench, operation, field.name, f"a{char}")
@@ -153,7 +155,7 @@ async def unwritable(bench: Bench) -> None:
                 written(bench, at, delivery, field.name, f"a{substitute}")
                 continue
             error = prepare_error(bench, delivery)
-            require(isinstance(error, PermanentError), f"{operation.key}.{field.name}: ended as {told(error)}")
+            require(isinstance(error, PermanentError), "{0}.{1}: ended as {2}", operation.key, field.name, told(error))
             to_paper = isinstance(error, DeliveryError) and error.code == NEEDS_PAPER
             require(to_paper == (at.table.on_unencodable == "paper"), "what cannot be written does not follow the rule")
 
@@ -183,10 +185,16 @@ async def widths(bench: Bench) -> None:
         long = "样" * (width // size + 1)
         if field.max_length is None or len(fits) <= field.max_length:
             rows = read_back(bench, at, [with_value(bench, operation, field.name, fits)])
-            require(rows[0].values.get(field.name) == fits, f"{operation.key}.{field.name}: a value that fits was cut")
+            require(
+                rows[0].values.get(field.name) == fits, "{0}.{1}: a value that fits was cut", operation.key, field.name
+            )
         error = prepare_error(bench, with_value(bench, operation, field.name, long))
         require(
-            isinstance(error, PermanentError), f"{operation.key}.{field.name}: too many bytes ended as {told(error)}"
+            isinstance(error, PermanentError),
+            "{0}.{1}: too many bytes ended as {2}",
+            operation.key,
+            field.name,
+            told(error),
         )
 
 
@@ -228,7 +236,13 @@ async def impossible_dates(bench: Bench) -> None:
     for operation, field in dates:
         for value in ("2025-02-29", "样例", f"{date(2026, 1, 1):%d/%m/%Y}"):
             error = prepare_error(bench, with_value(bench, operation, field.name, value))
-            require(isinstance(error, PermanentError), f"{operation.key}.{field.name}: no date ended as {told(error)}")
+            require(
+                isinstance(error, PermanentError),
+                "{0}.{1}: no date ended as {2}",
+                operation.key,
+                field.name,
+                told(error),
+            )
 
 
 CHECKS = (carries_the_id, declared_form, encoding_as_declared, unwritable, widths, cannot_break, impossible_dates)

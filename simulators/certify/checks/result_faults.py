@@ -10,7 +10,7 @@ from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
 from simulators.certify.checks.results import good, no_success, settled
 from simulators.certify.file_desk import FileDesk
-from simulators.certify.verdict import NotApplicable, require
+from simulators.certify.verdict import NotApplicable, reason, require
 
 FILES = (Situation.FILE_DROP,)
 NEEDS = (Collecting,)
@@ -37,7 +37,7 @@ async def truncated(bench: Bench) -> None:
     at.put(name, content[: len(content) // 2], at.control_of(name, content, len(laid)))
     found = await replies(bench)
     for delivery in laid:
-        no_success(found, delivery, "a file that is cut off")
+        no_success(found, delivery, reason("a file that is cut off"))
 
 
 def proves_whole(at: FileDesk) -> bool:
@@ -66,14 +66,14 @@ async def wrong_count(bench: Bench) -> None:
     name = at.new_name()
     content = at.written(name, good(bench, at, delivery))
     at.put(name, content, at.control_of(name, content, 2))
-    no_success(await replies(bench), delivery, "a file with a wrong count")
+    no_success(await replies(bench), delivery, reason("a file with a wrong count"))
 
 
 def counted(at: FileDesk, *items: str) -> None:
     """Raises NotApplicable where the control file tells none of the items."""
     control = at.table.back.control_file
     if control is None or not set(items) & set(control.content):
-        raise NotApplicable(f"the control file of results tells no {' or '.join(items)}")
+        raise NotApplicable("the control file of results tells no {0}", items)
 
 
 @check(
@@ -97,7 +97,7 @@ async def wrong_digest(bench: Bench) -> None:
     at.put(name, content, at.control_of(name, changed.ljust(len(content))[: len(content)], 1))
     found = await replies(bench)
     for one in (delivery, other):
-        no_success(found, one, "a file with a wrong digest")
+        no_success(found, one, reason("a file with a wrong digest"))
 
 
 @check(
@@ -127,7 +127,7 @@ async def re_encoded(bench: Bench) -> None:
             changed = to_bytes(to_text(content, at.table.encoding), other)
             if changed != content and not _is_text(changed, at):
                 at.put(name, changed, at.control_of(name, changed, 1))
-                no_success(await replies(bench), delivery, "a file in another encoding")
+                no_success(await replies(bench), delivery, reason("a file in another encoding"))
                 return
     raise NotApplicable("no file of this layout shows that it was re-encoded")
 

@@ -26,7 +26,7 @@ from simulators.certify.bench import Bench
 from simulators.certify.check import Area, check
 from simulators.certify.checks.mapping import told
 from simulators.certify.file_desk import FileDesk
-from simulators.certify.verdict import require
+from simulators.certify.verdict import Reason, require
 from simulators.file_forms import Result
 
 FILES = (Situation.FILE_DROP,)
@@ -44,9 +44,9 @@ def settled(outcome: object) -> bool:
     return isinstance(outcome, Completed)
 
 
-def no_success(found: list[Any], delivery: Delivery, what: str) -> None:
+def no_success(found: list[Any], delivery: Delivery, what: Reason) -> None:
     """Raises Failed where anything says that the delivery is settled."""
-    require(not any(map(settled, about(found, delivery))), f"{what} was taken for a success")
+    require(not any(map(settled, about(found, delivery))), "{0} was taken for a success", what)
 
 
 _MEANS: dict[ResultKind, tuple[type[Outcome | DeliveryError], Decision | None]] = {
@@ -84,7 +84,7 @@ async def codes_as_declared(bench: Bench) -> None:
         declared, end = operation.result_codes[Situation.FILE_DROP][code], only(found, delivery)
         kind, decision = (DuplicateError, None) if declared.duplicate else _MEANS[declared.outcome]
         is_meant = isinstance(end, kind) and (decision is None or getattr(end, "decision", None) is decision)
-        require(is_meant, f"{operation.key}: code {code} ended as {told(end)}")
+        require(is_meant, "{0}: code {1} ended as {2}", operation.key, code, told(end))
 
 
 @check(
@@ -104,7 +104,7 @@ async def undeclared_code(bench: Bench) -> None:
     known = operation_of(bench, delivery).result_codes.get(Situation.FILE_DROP, {})
     at.lay(at.result(delivery, next(one for one in ("77", "78", "79") if one not in known)))
     end = only(await replies(bench), delivery)
-    require(isinstance(end, OutcomeUnknownError), f"an undeclared code ended as {told(end)}")
+    require(isinstance(end, OutcomeUnknownError), "an undeclared code ended as {0}", told(end))
 
 
 @check(
