@@ -3,6 +3,7 @@
 These are guesses by name. A new plugin begins with them and a person decides; a simulator speaks by them at once.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -66,7 +67,8 @@ class Dialect:
     """How a department speaks. ``reference``: where the delivery id lies in a request, and where in the answer that repeats it.
 
     ``result``: None where no answer says how it went; ``result_guessed``: it is the only field that can say so, but its name does not tell.
-    ``enquiry``: the operation that takes nothing but the delivery id.
+    ``enquiry``: the operation that takes nothing but the delivery id. ``room``: characters that every place of the delivery id takes;
+    None where nothing limits them.
     ``operations``: those that carry reference and result; ``left_out``: the others.
     """
 
@@ -78,6 +80,12 @@ class Dialect:
     enquiry: str | None
     operations: Sequence[OutlineOperation]
     left_out: Sequence[OutlineOperation]
+    room: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Characters of the delivery id as it travels: without hyphens where only that fits."""
+        return 32 if self.room is not None and 32 <= self.room < 36 else 36
 
     @property
     def reference_width(self) -> int | None:
@@ -146,7 +154,15 @@ def dialect_of(outlined: Sequence[OutlineOperation], situation: Situation) -> Di
         enquiry=enquiry,
         operations=usable,
         left_out=[one for one in outlined if one.name != enquiry and one not in usable],
+        room=_room(outlined, reference) if reference else None,
     )
+
+
+def _room(outlined: Sequence[OutlineOperation], reference: tuple[str, str]) -> int | None:
+    """The shortest place of the delivery id, where it goes and where it is repeated."""
+    asked = [one for operation in outlined for one in operation.request if one.place == reference[0]]
+    told = [one for operation in outlined for one in operation.reply if one.place == reference[1]]
+    return min((one.max_length for one in (*asked, *told) if one.max_length is not None), default=None)
 
 
 def _carries(operation: OutlineOperation, reference: tuple[str, str] | None, result: OutlineField | None) -> bool:
@@ -213,6 +229,12 @@ def snake(name: str) -> str:
     parts = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     found = re.sub(r"[^a-z0-9]+", "_", parts.lower()).strip("_")
     return found if re.match(r"[a-z]", found) else f"f_{found}"
+
+
+def expression(place: str) -> str:
+    """A dotted path in JMESPath."""
+    names = place.split(".")
+    return ".".join(one if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", one) else json.dumps(one) for one in names)
 
 
 def reference_of(request: Iterable[OutlineField], reply: Iterable[OutlineField]) -> tuple[str, str] | None:

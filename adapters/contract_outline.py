@@ -7,12 +7,17 @@
 An outline is where a new plugin begins; it decides nothing about what an answer means.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.catalogue import FieldType
 from contracts.errors import OnedoorError
 from contracts.records import record
+
+DEEPEST_PART = 4
+"""Parts in parts that are followed: a type may hold itself."""
 
 
 class OutlineRefused(OnedoorError):
@@ -40,6 +45,13 @@ class OutlineField:
     def place(self) -> str:
         """Where it lies in the message."""
         return self.path or self.name
+
+
+def apart(fields: Iterable[OutlineField]) -> Sequence[OutlineField]:
+    """Fields in different parts of a message may have the same name: then each is called by its whole path."""
+    found = tuple(fields)
+    times = Counter(one.name for one in found)
+    return [replace(one, name=one.path.replace(".", "_")) if one.path and times[one.name] > 1 else one for one in found]
 
 
 @record

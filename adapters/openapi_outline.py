@@ -6,13 +6,14 @@ References are followed within the document only; nothing is fetched.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from adapters.contract_dialect import reference_of, result_of
-from adapters.contract_outline import Outline, OutlineField, OutlineOperation, OutlineRefused
+from adapters.contract_outline import DEEPEST_PART, Outline, OutlineField, OutlineOperation, OutlineRefused, apart
 from contracts.catalogue import FieldType
 
 _METHODS = ("post", "put", "patch")
@@ -23,6 +24,18 @@ _TYPES: Mapping[tuple[str, str], FieldType] = {
     ("boolean", ""): "bool",
     ("string", "date"): "date",
 }
+
+
+class _Yaml(yaml.SafeLoader):
+    """Reads YAML 1.2, as OpenAPI has it: ``no`` and ``on`` are names, and a date is a text (PyYAML reads 1.1)."""
+
+
+_YAML_1_1 = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
+_Yaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag not in _YAML_1_1]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def outline(file: Path) -> Outline:
@@ -47,7 +60,7 @@ def read_document(file: Path) -> "Document":
     """The document itself. Raises OutlineRefused."""
     text = file.read_text(encoding="utf-8-sig")
     try:
-        document = json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
+        document = json.loads(text) if file.suffix.lower() == ".json" else yaml.load(text, _Yaml)  # noqa: S506 - a SafeLoader
     except (ValueError, yaml.YAMLError) as error:
         raise OutlineRefused(f"{file.name} is neither JSON nor YAML that can be read") from error
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
@@ -95,8 +108,8 @@ class Document:
                         label=str(declared.get("summary") or ""),
                         method=method.upper(),
                         path=str(path),
-                        request=tuple(self._fields(body)),
-                        reply=tuple(self._fields(self.answer(declared)[1])),
+                        request=apart(self._fields(body)),
+                        reply=apart(self._fields(self.answer(declared)[1])),
                         later="202" in (declared.get("responses") or {}),
                     )
 
@@ -151,15 +164,23 @@ class Document:
             place = place.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(place, dict) else None
         return self.followed(place, depth + 1)
 
-    def _fields(self, schema: Mapping[str, Any], depth: int = 0) -> Iterator[OutlineField]:
-        """The properties of an object, those of ``allOf`` included."""
+    def _fields(self, schema: Mapping[str, Any], depth: int = 0, parts: int = DEEPEST_PART) -> Iterator[OutlineField]:
+        """The properties of an object, those of ``allOf`` and of the objects in it included; ``parts``: so deep objects are followed."""
         if depth > _DEEPEST:
             return
         for part in schema.get("allOf") or ():
-            yield from self._fields(self.followed(part), depth + 1)
+            yield from self._fields(self.followed(part), depth + 1, parts)
         required = schema.get("required") or ()
-        for name, declared in (schema.get("properties") or {}).items():
-            yield self._field(str(name), self.followed(declared), name in required, depth)
+        for name, found in (schema.get("properties") or {}).items():
+            declared = self.followed(found)
+            field = self._field(str(name), declared, name in required, depth)
+            inner = tuple(self._fields(self._chosen(declared), depth + 1, parts - 1)) if parts else ()
+            # A dot in a name could not be told from the step into a part.
+            if field.type != "object" or not inner or any("." in one.name for one in (field, *inner)):
+                yield field
+                continue
+            for one in inner:
+                yield replace(one, path=f"{name}.{one.place}", required=one.required and field.required)
 
     def _field(self, name: str, declared: Mapping[str, Any], required: bool, depth: int) -> OutlineField:
         kind, codes, columns = self._type(declared, depth)
@@ -174,12 +195,17 @@ class Document:
             columns=columns,
         )
 
+    def _chosen(self, declared: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The first alternative that is not null, where there are any; else what is declared."""
+        choices = [self.followed(one) for one in declared.get("oneOf") or declared.get("anyOf") or ()]
+        chosen = next((one for one in choices if one.get("type") != "null"), None)
+        return declared if chosen is None or "type" in declared else chosen
+
     def _type(
         self, declared: Mapping[str, Any], depth: int
     ) -> tuple[FieldType, tuple[str, ...], tuple[OutlineField, ...]]:
-        choices = [self.followed(one) for one in declared.get("oneOf") or declared.get("anyOf") or ()]
-        chosen = next((one for one in choices if one.get("type") != "null"), None)
-        if chosen is not None and "type" not in declared:
+        chosen = self._chosen(declared)
+        if chosen is not declared:
             return self._type(chosen, depth)
         named = declared.get("type")
         kinds = [one for one in (named if isinstance(named, list) else [named]) if one != "null"]
@@ -188,8 +214,8 @@ class Document:
             return "code", tuple(str(one) for one in declared["enum"] if one is not None), ()
         if kind == "array":
             items = self.followed(declared.get("items"))
-            columns = tuple(self._fields(items, depth + 1))
+            columns = tuple(self._fields(items, depth + 1, parts=0))
             return ("table", (), columns) if columns else ("codes", (), ())
-        if kind == "object" or "properties" in declared:
+        if kind == "object" or "properties" in declared or "allOf" in declared:
             return "object", (), ()
         return _TYPES.get((kind, str(declared.get("format") or "") if kind == "string" else ""), "string"), (), ()

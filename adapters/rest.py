@@ -69,7 +69,7 @@ class RestGateway:
         """Canonical JSON (sorted names) in the channel's encoding. Raises PermanentError."""
         message = self._operation(delivery).map.to_wire(delivery.fields)
         if self._table.reference.place == "body":
-            message[self._table.reference.name] = str(delivery.id)
+            message[self._table.reference.name] = self._table.reference.written(delivery.id)
         try:
             text = orjson.dumps(message, option=orjson.OPT_SORT_KEYS)
             return text if self._table.encoding.upper() == "UTF-8" else text.decode().encode(self._table.encoding)
@@ -87,7 +87,7 @@ class RestGateway:
 
     async def check(self) -> None:
         """Ask for a delivery that nobody has, or for the base path: any answer but a refusal or a failure proves the way."""
-        path = (self._table.enquire_path or "/").replace("{delivery_id}", str(_NOBODY))
+        path = (self._table.enquire_path or "/").replace("{delivery_id}", self._table.reference.written(_NOBODY))
         answer = await self._calls.call("GET", path)
         if answer.status >= 500 or verdict_of(answer.status, {}) is Verdict.CREDENTIALS:
             raise self._calls.error_of(answer)
@@ -95,7 +95,9 @@ class RestGateway:
     async def _enquire(self, path: str, delivery: Delivery, /) -> Outcome | NotFound:
         """Not received is believed only from the department itself: a 404 that echoes the id, not a proxy's page."""
         found = self._operation(delivery)
-        answer = await self._calls.call("GET", path.replace("{delivery_id}", str(delivery.id)))
+        answer = await self._calls.call(
+            "GET", path.replace("{delivery_id}", self._table.reference.written(delivery.id))
+        )
         if answer.status not in {404, 410}:
             return self._outcome(found, delivery, answer)
         try:
@@ -113,7 +115,7 @@ class RestGateway:
     def _message_headers(self, delivery: Delivery) -> dict[str, str]:
         headers = {"Content-Type": self._table.content_type}
         if self._table.reference.place == "header":
-            headers[self._table.reference.name] = str(delivery.id)
+            headers[self._table.reference.name] = self._table.reference.written(delivery.id)
         if delivery.possible_duplicate:
             headers["X-Possible-Duplicate"] = "true"
         if delivery.traceparent is not None:

@@ -79,11 +79,11 @@ def check_echo(
     """The answer names our delivery, in its body or in the reference header; a contradiction is no echo. Raises OutcomeUnknownError."""
     if table.reference.place == "connection":
         return
-    echoes = [answer.get(table.reference.echo), headers.get(table.reference.name.lower())]
+    echoes = [value_at(answer, table.reference.echo), headers.get(table.reference.name.lower())]
     given = [echo for echo in echoes if echo is not None]
     if not given:
         raise OutcomeUnknownError("echo_missing", "the answer does not say which delivery it belongs to")
-    if any(not isinstance(echo, str) or echo.lower() != str(delivery_id) for echo in given):
+    if any(not isinstance(echo, str) or echo.lower() != table.reference.written(delivery_id) for echo in given):
         raise OutcomeUnknownError("echo_mismatch", "the answer belongs to another delivery")
 
 
@@ -122,7 +122,7 @@ def later_reply(
     if not isinstance(answer, dict):
         raise OutcomeUnknownError("unreadable_answer", "a reply must be a JSON object")
     try:
-        delivery_id = UUID(str(answer.get(table.reference.echo)))
+        delivery_id = UUID(str(value_at(answer, table.reference.echo)))
     except ValueError as error:
         raise OutcomeUnknownError("echo_missing", "the reply does not say which delivery it belongs to") from error
     key = answer.get("operation")

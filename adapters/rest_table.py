@@ -17,6 +17,7 @@ import codecs
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -73,12 +74,18 @@ class Auth(Strict):
 class Reference(Strict):
     """Where the delivery id travels. ``connection``: nowhere; the answer comes at once, on a connection of its own.
 
-    ``echo``: the field of every answer that repeats the id; an answer header called ``name`` does as well.
+    ``echo``: the field of every answer that repeats the id (a dotted path where it lies in a part); an answer header called ``name``
+    does as well. ``width``: 36 characters, or 32 without hyphens.
     """
 
     place: Literal["header", "body", "connection"] = Field(default="header", alias="in")
     name: HeaderName | Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "X-Delivery-Id"
     echo: str = "delivery_id"
+    width: Literal[32, 36] = 36
+
+    def written(self, delivery_id: UUID) -> str:
+        """The delivery id as it travels."""
+        return delivery_id.hex if self.width == 32 else str(delivery_id)
 
 
 class Timeouts(Strict):

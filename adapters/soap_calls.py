@@ -96,12 +96,13 @@ class SoapCalls:
         """An envelope without its secrets; ``reference``: the delivery that it is about. Raises PermanentError."""
         values = dict(fields)
         if reference is not None and self._table.reference.place == "element":
-            values[self._table.reference.name] = str(reference)
+            values[self._table.reference.name] = self._table.reference.written(reference)
         match self._table.argument:
             case XmlInString() as form:
                 values = xml_argument(form, values)
             case StringCutByBytes() as form:
-                values = cut_argument(form, fields, reference=str(reference), table=table, settings=self._values)
+                told = self._table.reference.written(reference) if reference is not None else ""
+                values = cut_argument(form, fields, reference=told, table=table, settings=self._values)
         fill = functools.partial(self._port.request, operation, values)
         return envelope(self._table, self._port.wsa_action(operation), message_id, fill)
 

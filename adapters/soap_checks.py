@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from adapters.soap_answers import SoapOperation
 from adapters.soap_port import Port
-from adapters.soap_table import SoapTable, StringCutByBytes, XmlInString
+from adapters.soap_table import SoapTable, StringCutByBytes, XmlInString, no_room
 from adapters.soap_wsdl import Bundle, WsdlError, declared, read_port
 
 
@@ -18,9 +18,23 @@ def checked_port(bundle: Bundle, table: SoapTable, operations: Mapping[str, Soap
         for name, way, wanted, has in _wanted(port, table, operations, result_field)
         for element in sorted(wanted - has)
     ]
-    if missing:
-        raise WsdlError(f"{bundle.path.name}: {'; '.join(missing)}")
+    wrong = [*missing, *_too_short(port, table, operations)]
+    if wrong:
+        raise WsdlError(f"{bundle.path.name}: {'; '.join(wrong)}")
     return port
+
+
+def _too_short(port: Port, table: SoapTable, operations: Mapping[str, SoapOperation]) -> Iterator[str]:
+    """The elements that carry the delivery id, and have no room for it."""
+    if table.reference.place != "element" or table.argument is not None:
+        return
+    asked = [found.wire.operation for found in operations.values()]
+    for name in dict.fromkeys([*asked, *filter(None, [table.enquire_operation])]):
+        for place, reply in ((table.reference.name, False), (table.echo, True)):
+            most = port.facets(name, place, reply=reply).max_length
+            if most is not None and most < table.reference.width:
+                way = "reply" if reply else "request"
+                yield no_room(f"{name}: the {way} element {place}", most, table.reference.width)
 
 
 def _check_names(

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from adapters.soap_table import SoapTable
 from adapters.soap_xml import XSI, Element, children, leaf, local, resolve_references, tree
+from adapters.xsd_facets import NONE, Facets, SimpleTypes
 from contracts.errors import OutcomeUnknownError, PermanentError
 from contracts.records import Fields
 
@@ -19,8 +20,12 @@ _ENCODING_STYLE = "http://schemas.xmlsoap.org/soap/encoding/"
 class Port:
     """The operations of one port. Safe for use by several threads once it is made."""
 
-    def __init__(self, operations: Mapping[str, Any], schema: Any, table: SoapTable, namespace: str) -> None:
-        """``operations``: zeep's, by name; ``schema``: zeep's types; ``namespace``: the target namespace of the WSDL."""
+    def __init__(
+        self, operations: Mapping[str, Any], schema: Any, table: SoapTable, namespace: str, types: SimpleTypes
+    ) -> None:
+        """``operations``: zeep's, by name; ``schema``: zeep's types; ``namespace``: the target namespace of the WSDL; ``types``: what
+        zeep reads past."""
+        self.types = types
         self._operations = operations
         self._schema = schema
         self._table = table
@@ -51,11 +56,24 @@ class Port:
         """The elements that can hold fields of an operation's answer."""
         return _names(self._operations[operation].output.body)
 
+    def message(self, operation: str, *, reply: bool) -> Any:
+        """zeep's element of a message, or the one in it, whose own elements hold the fields."""
+        body = self._operations[operation].output.body if reply else self._operations[operation].input.body
+        holder = _holder(body)
+        return body if holder is None else dict(_elements(body))[holder]
+
     def elements(self, operation: str, *, reply: bool) -> Mapping[str, Any]:
         """zeep's elements of a message that can hold fields, by name, in the order of the WSDL."""
-        body = self._operations[operation].output.body if reply else self._operations[operation].input.body
-        found, holder = dict(_elements(body)), _holder(body)
-        return found if holder is None else dict(_elements(found[holder]))
+        return dict(_elements(self.message(operation, reply=reply)))
+
+    def facets(self, operation: str, place: str, *, reply: bool) -> Facets:
+        """What the schemas allow in the element at that dotted path."""
+        element, owner = self.message(operation, reply=reply), None
+        for name in place.split("."):
+            owner, element = element.type, dict(_elements(element)).get(name)
+            if element is None:
+                return NONE
+        return self.types.of(element, owner)
 
     def soap_action(self, operation: str) -> str:
         """The SOAPAction; blank where the WSDL gives none."""

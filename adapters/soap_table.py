@@ -19,6 +19,7 @@ An operation says in ``wire.api``: ``operation``, its name in the WSDL, and, whe
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, model_validator
 
@@ -72,15 +73,28 @@ class SoapAuth(Strict):
         return self
 
 
+def no_room(what: str, characters: int, width: int) -> str:
+    """What to do about a place that is too short for a delivery id. ``width``: as the reference declares it."""
+    short = "say width = 32 in reference, which leaves the hyphens out"
+    wide = 'have the department widen it, or say in = "connection" in reference if it answers at once'
+    return f"{what} takes {characters} characters, and a delivery id has {width}: {short if 32 <= characters < width else wide}"
+
+
 class SoapReference(Strict):
     """Where the delivery id travels: an element of the message, or nowhere (``connection``), and then the answer comes at once.
 
     ``echo``: the element of every answer that repeats it, ``name`` if nothing is said; ``wsa:RelatesTo`` does as well.
+    ``width``: 36 characters, or 32 without hyphens.
     """
 
     place: Literal["element", "connection"] = Field(default="element", alias="in")
     name: Name = "LSH"
     echo: Name | None = None
+    width: Literal[32, 36] = 36
+
+    def written(self, delivery_id: UUID) -> str:
+        """The delivery id as it travels."""
+        return delivery_id.hex if self.width == 32 else str(delivery_id)
 
 
 class SoapPoll(Strict):
@@ -262,6 +276,9 @@ class SoapTable(Strict):
             raise ValueError("one segment from secret goes together with auth = api_key in the argument")
         if cut and (sources.count("reference") == 1) != (self.reference.place == "element"):
             raise ValueError("a string cut by bytes has one segment from reference, or its reference is the connection")
+        for segment in cut.segments if cut else ():
+            if segment.source == "reference" and segment.bytes < self.reference.width:
+                raise ValueError(no_room(f"the segment {segment.name}", segment.bytes, self.reference.width))
         return self
 
 

@@ -6,7 +6,7 @@ hence only where a site speaks SOAP.
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +17,8 @@ from lxml import etree
 from adapters.soap_port import Port
 from adapters.soap_table import SoapTable
 from adapters.soap_xml import Element, local
-from adapters.wsdl_lock import MOST_BYTES, Locked, LockError, read, verified
+from adapters.wsdl_lock import MOST_BYTES, XSD, Locked, LockError, read, references, verified
+from adapters.xsd_facets import SimpleTypes
 from contracts.records import record
 
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
@@ -58,6 +59,54 @@ class Bundle:
             return verified(content, found.relative_to(self.path.parent).as_posix(), self.locked)
         except LockError as error:
             raise WsdlError(str(error)) from error
+
+    def files(self) -> Mapping[Path, Element]:
+        """The WSDL and all that it imports and includes, however deep, read. What lies elsewhere, or is no XML, is passed over."""
+        found: dict[Path, Element] = {}
+        waiting = [self.path]
+        while waiting:
+            path = waiting.pop()
+            if path in found:
+                continue
+            try:
+                found[path] = etree.fromstring(self.load(str(path)), _PARSER)
+            except (WsdlError, etree.XMLSyntaxError):
+                continue
+            waiting += [
+                target for node, attribute in references(found[path]) if (target := _target(path, node.get(attribute)))
+            ]
+        return found
+
+
+_PARSER = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True)
+
+
+def _target(path: Path, location: str | None) -> Path | None:
+    """The file that ``path`` refers to; None for an address."""
+    parts = urlsplit(location or "")
+    if not location or parts.scheme or parts.netloc:
+        return None
+    return (path.parent / unquote(parts.path)).resolve()
+
+
+def _schemas(files: Mapping[Path, Element], main: Path) -> Iterator[tuple[Element, str]]:
+    """Every schema with its namespace; one that has none of its own takes that of who includes it."""
+    seen: set[tuple[Path, str]] = set()
+    waiting = [(main, "")]
+    while waiting:
+        path, inherited = waiting.pop()
+        root = files.get(path)
+        if root is None or (path, inherited) in seen:
+            continue
+        seen.add((path, inherited))
+        for schema in root.iter(f"{{{XSD}}}schema"):
+            space = schema.get("targetNamespace") or inherited
+            yield schema, space
+            for node, attribute in references(schema):
+                if target := _target(path, node.get(attribute)):
+                    waiting.append((target, "" if local(node) == "import" else space))
+        imported = (_target(path, node.get("location")) for node in root.iterfind(f"{_WSDL}import"))
+        waiting.extend((target, "") for target in imported if target is not None)
 
 
 def bundle_of(folder: Path, wsdl: str) -> Bundle:
@@ -114,13 +163,13 @@ def _style(head: Element, operation: Element, soap: str) -> str:
 def read_port(bundle: Bundle, table: SoapTable) -> Port:
     """The port of the table: what is read of a locked bundle is kept, as long as its lock says the same. Raises WsdlError."""
     if bundle.locked is None:
-        operations, schema, namespace = _read(bundle, table.soap_version)
+        operations, schema, namespace, types = _read(bundle, table.soap_version)
     else:
         for path in bundle.locked:
             bundle.load(str(bundle.path.parent / path))
         fingerprint = tuple(sorted((file.path, file.sha256) for file in bundle.locked.values()))
-        operations, schema, namespace = _kept(bundle.path, fingerprint, table.soap_version)
-    return Port(operations, schema, table, namespace)
+        operations, schema, namespace, types = _kept(bundle.path, fingerprint, table.soap_version)
+    return Port(operations, schema, table, namespace, types)
 
 
 @lru_cache(maxsize=64)
@@ -130,8 +179,8 @@ def _kept(path: Path, fingerprint: tuple[tuple[str, str], ...], version: str) ->
     return _read(Bundle(path=path, locked=known), version)
 
 
-_Read: TypeAlias = tuple[Mapping[str, Any], Any, str]
-"""zeep's operations by name, its types, and the target namespace."""
+_Read: TypeAlias = tuple[Mapping[str, Any], Any, str, SimpleTypes]
+"""zeep's operations by name, its types, the target namespace, and what it reads past."""
 
 
 def _read(bundle: Bundle, version: str) -> "_Read":
@@ -163,5 +212,5 @@ def _read(bundle: Bundle, version: str) -> "_Read":
         for port in service.ports.values():
             if type(port.binding) is kind:
                 operations = port.binding.all()  # type: ignore[no-untyped-call] # zeep is typed in parts
-                return operations, document.types, namespace
+                return operations, document.types, namespace, SimpleTypes(_schemas(bundle.files(), bundle.path))
     raise WsdlError(f"{bundle.path.name} has no service with a SOAP {version} port")

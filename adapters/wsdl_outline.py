@@ -1,8 +1,7 @@
 """A WSDL as a new plugin needs it: the port whose version and style we speak, and the elements of its messages."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,14 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from adapters.contract_outline import Outline, OutlineField, OutlineOperation, OutlineRefused
+from adapters.contract_outline import DEEPEST_PART, Outline, OutlineField, OutlineOperation, OutlineRefused, apart
 from adapters.soap_port import Port
 from adapters.soap_table import SoapTable
 from adapters.soap_wsdl import Bundle, WsdlError, declared, read_port
+from adapters.xsd_facets import NONE, SimpleTypes
 from contracts.catalogue import FieldType
 
 _VERSIONS = ("1.2", "1.1")
-_XSD = "{http://www.w3.org/2001/XMLSchema}"
-_DEEPEST = 4
-"""Parts in parts that are followed: a type may hold itself."""
 _STYLES = ("document/literal", "rpc/literal", "rpc/encoded")
 
 _TYPES: Mapping[str, FieldType] = {
@@ -38,12 +35,11 @@ _TYPES: Mapping[str, FieldType] = {
 def outline(file: Path) -> Outline:
     """Every operation of the first port that fits, SOAP 1.2 before 1.1 and literal before encoded. Raises OutlineRefused."""
     bundle, table, port = read_service(file)
-    lists = _lists(bundle)
     operations = tuple(
         OutlineOperation(
             name=name,
-            request=_apart(_fields(port.elements(name, reply=False), lists)),
-            reply=_apart(_fields(port.elements(name, reply=True), lists)),
+            request=apart(_fields(port.message(name, reply=False), port.types)),
+            reply=apart(_fields(port.message(name, reply=True), port.types)),
         )
         for name in sorted(port.names)
         if port.answers(name)
@@ -75,50 +71,30 @@ def _port(bundle: Bundle) -> tuple[SoapTable, Port]:
     raise OutlineRefused(f"{bundle.path.name} cannot be used: {why}")
 
 
-def _lists(bundle: Bundle) -> Mapping[str, Sequence[str]]:
-    """The values that the schemas list, by the name of the type, or of the element that has it to itself: zeep reads past them.
-
-    A name with two lists has none.
-    """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    found: dict[str, Sequence[str]] = {}
-    for file in (bundle.path, *sorted(bundle.path.parent.rglob("*.xsd"))):
-        for simple in etree.fromstring(bundle.load(str(file)), parser).iter(f"{_XSD}simpleType"):
-            name, values = simple.get("name") or simple.getparent().get("name", ""), _values(simple)
-            if values:
-                found[name] = values if found.get(name, values) == values else ()
-    return found
-
-
-def _values(simple: Any) -> Sequence[str]:
-    return tuple(node.get("value", "") for node in simple.findall(f"{_XSD}restriction/{_XSD}enumeration"))
-
-
-def _apart(fields: Iterator[OutlineField]) -> Sequence[OutlineField]:
-    """Fields in different parts of a message may have the same name: then each is called by its whole path."""
-    found = tuple(fields)
-    times = Counter(one.name for one in found)
-    return [replace(one, name=one.path.replace(".", "_")) if one.path and times[one.name] > 1 else one for one in found]
-
-
-def _fields(
-    elements: Mapping[str, Any], lists: Mapping[str, Sequence[str]], depth: int = 0, inside: int = 0
-) -> Iterator[OutlineField]:
-    for name, element in elements.items():
+def _fields(holder: Any, types: SimpleTypes, depth: int = 0, inside: int = 0) -> Iterator[OutlineField]:
+    """The fields of a zeep element that holds them; ``inside``: parts that are around it."""
+    for name, element in getattr(holder.type, "elements", ()):
         inner = dict(getattr(element.type, "elements", ()))
-        if depth == 0 and inside < _DEEPEST and _is_part(element, inner):
+        if depth == 0 and inside < DEEPEST_PART and _is_part(element, inner):
             optional = element.is_optional or element.nillable
-            for one in _fields(inner, lists, inside=inside + 1):
+            for one in _fields(element, types, inside=inside + 1):
                 yield replace(one, path=f"{name}.{one.place}", required=one.required and not optional)
             continue
+        row = element
         if len(inner) == 1 and next(iter(inner.values())).accepts_multiple:
-            inner = dict(getattr(next(iter(inner.values())).type, "elements", ()))
-        rows = tuple(_fields(inner, lists, depth + 1)) if inner and depth < 1 else ()
+            row = next(iter(inner.values()))
+        rows = tuple(_fields(row, types, depth + 1)) if inner and depth < 1 else ()
         kind: FieldType = "table" if rows else _TYPES.get(_base(element.type), "string")
-        of = str(getattr(getattr(element.type, "qname", None), "localname", "") or name)
-        codes = (lists.get(of) or lists.get(name, ())) if kind == "string" else ()
+        facets = types.of(element, holder.type) if kind in ("string", "int") else NONE
         required = not element.is_optional and not element.nillable
-        yield OutlineField(name=name, type="code" if codes else kind, required=required, columns=rows, codes=codes)
+        yield OutlineField(
+            name=name,
+            type="code" if facets.codes else kind,
+            required=required,
+            columns=rows,
+            codes=facets.codes,
+            max_length=facets.max_length,
+        )
 
 
 def _is_part(element: Any, inner: Mapping[str, Any]) -> bool:

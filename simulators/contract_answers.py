@@ -20,6 +20,7 @@ from adapters.field_map import nested, value_at
 from adapters.openapi_outline import Document, read_document
 from adapters.soap_port import Port
 from adapters.wsdl_outline import read_service
+from adapters.xsd_facets import SimpleTypes
 from contracts.records import record
 from simulators.text_patterns import PatternError, matching
 
@@ -64,11 +65,14 @@ def contract_answers(outline: Outline, speech: Dialect, file: Path) -> ContractA
 def _of_schema(document: Document, schema: Mapping[str, Any], told: tuple[str, ...]) -> Shape:
     def shape(answer: Fields, dice: random.Random, keep: bool) -> Fields:
         made = _Json(document, dice).value(schema, 0)
-        found = made if isinstance(made, dict) else {}
-        kept = [name for name in found if name in answer and (keep or name in told)]
-        return found | {name: _like(answer[name], found[name]) for name in kept}
+        return _laid(made if isinstance(made, dict) else {}, answer if keep else _said(answer, told))
 
     return shape
+
+
+def _said(answer: Fields, told: tuple[str, ...]) -> Fields:
+    """Of an answer no more than what proves the delivery and what says how it went, in their places."""
+    return nested({place: value for place in told if place and (value := value_at(answer, place)) is not None})
 
 
 def _like(value: JsonValue, pattern: JsonValue) -> JsonValue:
@@ -126,28 +130,31 @@ class _Json:
             least, most = _bounds(schema)
             number = self._dice.randint(least, most)
             return number if kind == "integer" else float(number)
-        return self._text(schema)
+        return _text(schema, self._dice)
 
-    def _text(self, schema: Mapping[str, Any]) -> str:
-        made = _FORMATS.get(str(schema.get("format") or ""))
-        if made is not None:
-            return made(self._dice)
-        if pattern := schema.get("pattern"):
-            try:
-                return matching(str(pattern), self._dice)
-            except (PatternError, ValueError, IndexError):
-                # Too strange for our generator: text as usual.
-                pass
-        text = f"样例{self._dice.randint(0, 10**8):08d}"
-        most, least = schema.get("maxLength"), int(schema.get("minLength") or 0)
-        return text[: int(most)] if most is not None else text.ljust(least, "0")
+
+def _text(schema: Mapping[str, Any], dice: random.Random) -> str:
+    """A text within the lengths, of the format or for the pattern of a JSON schema."""
+    made = _FORMATS.get(str(schema.get("format") or ""))
+    if made is not None:
+        return made(dice)
+    if pattern := schema.get("pattern"):
+        try:
+            return matching(str(pattern), dice)
+        except (PatternError, ValueError, IndexError):
+            # Too strange for our generator: text as usual.
+            pass
+    text = f"样例{dice.randint(0, 10**8):08d}"
+    most, least = schema.get("maxLength"), int(schema.get("minLength") or 0)
+    text = text.ljust(least, "0")
+    return text if most is None else text[: int(most)]
 
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[int, int]:
     """Whole numbers within what the schema allows."""
     least, most = schema.get("minimum"), schema.get("maximum")
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    lowest = int(least) if least is not None else 1
+    lowest = int(least) if least is not None else min(1, int(most) if most is not None else 1)
     if above is not None:
         lowest = int(lowest if above is True else above) + 1
     highest = int(most) if most is not None else lowest + 8
@@ -175,10 +182,8 @@ def of_elements(port: Port, name: str, told: tuple[str, ...]) -> Shape:
     """The answer of an operation of a WSDL."""
 
     def shape(answer: Fields, dice: random.Random, keep: bool) -> Fields:
-        elements = port.elements(name, reply=True)
-        found = {one: _element(element, dice, 0) for one, element in elements.items()}
-        said = {place: value for place in told if place and (value := value_at(answer, place)) is not None}
-        return _laid(found, answer if keep else nested(said))
+        found = _Elements(port.types, dice).parts(port.message(name, reply=True), 0)
+        return _laid(found, answer if keep else _said(answer, told))
 
     return shape
 
@@ -189,41 +194,53 @@ def _laid(found: Fields, over: Fields) -> Fields:
     for name, value in over.items():
         below = found.get(name)
         if name in found:
-            kept[name] = dict(_laid(below, value)) if isinstance(below, dict) and isinstance(value, dict) else value
+            if isinstance(below, dict) and isinstance(value, dict):
+                kept[name] = dict(_laid(below, value))
+            else:
+                kept[name] = _like(value, below)
     return {**found, **kept}
 
 
-def _element(element: Any, dice: random.Random, depth: int) -> JsonValue:
-    """A value of a zeep element: one row where it may repeat, its parts where it has any."""
-    if depth > _DEEPEST and element.is_optional:
-        return None
-    parts = dict(getattr(element.type, "elements", ()))
-    value: JsonValue = (
-        {name: _element(part, dice, depth + 1) for name, part in parts.items()} if parts else _simple(element, dice)
-    )
-    return [value] if element.accepts_multiple else value
+class _Elements:
+    """Values of zeep's elements, within what the schemas allow."""
+
+    def __init__(self, types: SimpleTypes, dice: random.Random) -> None:
+        self._types = types
+        self._dice = dice
+
+    def parts(self, element: Any, depth: int) -> dict[str, JsonValue]:
+        """A value for each element in an element."""
+        owner = element.type
+        return {name: self._value(part, owner, depth) for name, part in getattr(owner, "elements", ())}
+
+    def _value(self, element: Any, owner: Any, depth: int) -> JsonValue:
+        """One row where it may repeat, its parts where it has any."""
+        if depth > _DEEPEST and element.is_optional:
+            return None
+        inner = getattr(element.type, "elements", ())
+        value: JsonValue = self.parts(element, depth + 1) if inner else self._simple(element, owner)
+        return [value] if element.accepts_multiple else value
+
+    def _simple(self, element: Any, owner: Any) -> JsonValue:
+        """By the XML Schema type that it comes down to."""
+        facets = self._types.of(element, owner)
+        if facets.codes:
+            return self._dice.choice(facets.codes)
+        builtin = str(getattr(getattr(element.type, "_default_qname", None), "localname", ""))
+        if builtin in _WHOLE or (builtin in _FRACTIONS and (facets.least, facets.most) != (None, None)):
+            return self._dice.randint(*_bounds({"minimum": facets.least, "maximum": facets.most}))
+        made = _XSD.get(builtin)
+        lengths = {"minLength": facets.min_length, "maxLength": facets.max_length, "pattern": facets.pattern}
+        return made(self._dice) if made else _text(lengths, self._dice)
 
 
-def _simple(element: Any, dice: random.Random) -> JsonValue:
-    """By the XML Schema type that it comes down to."""
-    builtin = getattr(element.type, "_default_qname", None)
-    made = _XSD.get(str(getattr(builtin, "localname", "")))
-    return made(dice) if made else f"样例{dice.randint(0, 10**8):08d}"
-
-
-def _number(dice: random.Random) -> JsonValue:
-    return dice.randint(1, 9)
-
-
+_WHOLE = frozenset(
+    {"int", "integer", "long", "short", "byte", "nonNegativeInteger", "positiveInteger"}
+    | {"unsignedInt", "unsignedLong", "unsignedShort", "unsignedByte"}
+)
+_FRACTIONS = frozenset({"decimal", "double", "float"})
 _XSD: Mapping[str, Callable[[random.Random], JsonValue]] = {
-    **dict.fromkeys(
-        (
-            *("int", "integer", "long", "short", "byte", "nonNegativeInteger", "positiveInteger"),
-            *("unsignedInt", "unsignedLong", "unsignedShort", "unsignedByte"),
-        ),
-        _number,
-    ),
-    **dict.fromkeys(("decimal", "double", "float"), lambda dice: f"{dice.randint(100, 9999) / 100:.2f}"),
+    **dict.fromkeys(_FRACTIONS, lambda dice: f"{dice.randint(100, 9999) / 100:.2f}"),
     "boolean": lambda dice: dice.random() < 0.8,
     "date": _FORMATS["date"],
     "dateTime": lambda dice: f"{_day(dice):%Y-%m-%dT%H:%M:%SZ}",

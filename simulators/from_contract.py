@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from adapters.contract_dialect import Dialect, dialect_of, short_code, snake
+from adapters.contract_dialect import Dialect, dialect_of, expression, short_code, snake
 from adapters.contract_outline import Outline, OutlineField, OutlineOperation, OutlineRefused, read_outline
 from contracts.records import adapter, record
 from contracts.site import DepartmentFile, Site
@@ -97,7 +97,11 @@ def _operation(
     situation = PROTOCOLS[outline.protocol]
     later = situation is Situation.FILE_DROP or (outlined.later and "enquire_path" in outline.facts)
     wire: Mapping[str, Mapping[str, object]] = {
-        "rest": {"method": outlined.method, "path": outlined.path or f"/{snake(outlined.name)}"},
+        "rest": {
+            "method": outlined.method,
+            "path": outlined.path or f"/{snake(outlined.name)}",
+            **_rows(outlined, speech),
+        },
         "soap": {"operation": outlined.name, **_rows(outlined, speech)},
         "file_drop": {"layout": outlined.name, "operation_code": outlined.name},
     }
@@ -120,8 +124,8 @@ def _operation(
 
 def _rows(outlined: OutlineOperation, speech: Dialect) -> Mapping[str, Mapping[str, str]]:
     """Where the fields lie, in messages whose parts lie in each other."""
-    asked = {one.place: one.name for one in outlined.request if one.place not in speech.aside}
-    told = {one.name: one.path for one in outlined.reply if one.path and one.place not in speech.aside}
+    asked = {one.place: expression(one.name) for one in outlined.request if one.place not in speech.aside}
+    told = {one.name: expression(one.path) for one in outlined.reply if one.path and one.place not in speech.aside}
     return {"request": asked if any(one.path for one in outlined.request) else {}, "reply": told}
 
 
@@ -132,6 +136,10 @@ def _field(field: OutlineField) -> Mapping[str, object]:
     return {"name": field.name, "type": plain, "width_bytes": field.width_bytes, "columns": columns}
 
 
+def _width(speech: Dialect) -> Mapping[str, int]:
+    return {"width": speech.width} if speech.width != 36 else {}
+
+
 def _rest(outline: Outline, speech: Dialect, file: Path, name: str, code: str) -> Mapping[str, object]:
     kind = outline.facts.get("auth", "none")
     secrets = {
@@ -139,9 +147,9 @@ def _rest(outline: Outline, speech: Dialect, file: Path, name: str, code: str) -
         "oauth2": [f"{name}_client_id", f"{name}_client_secret"],
         "api_key": [f"{name}_key"],
     }
-    reference: Mapping[str, str] = {"in": "connection"}
+    reference: Mapping[str, str | int] = {"in": "connection"}
     if speech.reference:
-        reference = {"in": "body", "name": speech.reference[0], "echo": speech.reference[1]}
+        reference = {"in": "body", "name": speech.reference[0], "echo": speech.reference[1], **_width(speech)}
     enquire = outline.facts.get("enquire_path") if speech.reference else None
     return {
         "base_path": outline.base_path,
@@ -153,9 +161,9 @@ def _rest(outline: Outline, speech: Dialect, file: Path, name: str, code: str) -
 
 
 def _soap(outline: Outline, speech: Dialect, file: Path, name: str, code: str) -> Mapping[str, object]:
-    reference: Mapping[str, str] = {"in": "connection"}
+    reference: Mapping[str, str | int] = {"in": "connection"}
     if speech.reference:
-        reference = {"in": "element", "name": speech.reference[0], "echo": speech.reference[1]}
+        reference = {"in": "element", "name": speech.reference[0], "echo": speech.reference[1], **_width(speech)}
     return {
         "base_path": outline.base_path,
         "wsdl": file.name,

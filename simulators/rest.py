@@ -18,7 +18,7 @@ import orjson
 from aiohttp import web
 from pydantic import JsonValue
 
-from adapters.field_map import nested
+from adapters.field_map import nested, value_at
 from adapters.rest_table import RestTable, RestWire
 from contracts.catalogue import Answers, CodeList, Operation, ResultKind
 from contracts.site import SystemFile
@@ -170,7 +170,7 @@ class RestDepartment:
         return nested({self._table.reference.echo: delivery_id, **({self._system.result_field: code} if code else {})})
 
     async def _accept(self, request: web.BaseRequest, held: Held, met: Met) -> web.StreamResponse:
-        answer = _json({self._table.reference.echo: held.delivery_id, "status": "accepted"}, 202)
+        answer = _json(nested({self._table.reference.echo: held.delivery_id, "status": "accepted"}), 202)
         if self.caller is not None:
             if met.fault is not Fault.LOST_REPLY:
                 self._start(self._call_back(self.caller, held, met))
@@ -193,9 +193,9 @@ class RestDepartment:
     async def _enquired(self, delivery_id: str) -> web.StreamResponse:
         held = self._desk.held(delivery_id)
         if held is None:
-            return _json({self._table.reference.echo: delivery_id, "status": "not_received"}, 404)
+            return _json(nested({self._table.reference.echo: delivery_id, "status": "not_received"}), 404)
         if not self._desk.is_ready(held):
-            return _json({self._table.reference.echo: delivery_id, "status": "accepted"})
+            return _json(nested({self._table.reference.echo: delivery_id, "status": "accepted"}))
         told = self._desk.told(held, by_name=False)
         await self._desk.replied(told)
         return _answer(told.answer)
@@ -248,10 +248,14 @@ def _mistake(
     operation: Operation, wire: RestWire, message: Mapping[str, JsonValue], table: RestTable, *, takes_more: bool
 ) -> str:
     """What a careful department finds wrong: a field it never asked for, or one that is missing. Blank: nothing."""
-    if wire.request:
+    names = {field.name for field in operation.request}
+    places = {name: place for place, name in wire.request.items()} or {name: name for name in names}
+    if not names >= places.keys():
+        # Rows that compute something cannot be turned round.
         return ""
-    asked = {field.name for field in operation.request} | {table.reference.name}
-    missing = [field.name for field in operation.request if field.required and field.name not in message]
+    asked = {place.partition(".")[0] for place in places.values()} | {table.reference.name}
+    required = [field.name for field in operation.request if field.required and field.name in places]
+    missing = [name for name in required if places[name] not in message and value_at(message, places[name]) is None]
     surplus = [] if takes_more else sorted(set(message) - asked)
     return f"missing {missing[0]}" if missing else f"not asked for: {surplus[0]}" if surplus else ""
 

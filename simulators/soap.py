@@ -21,7 +21,7 @@ from lxml import etree
 from pydantic import JsonValue
 
 from adapters.contract_dialect import snake
-from adapters.field_map import nested
+from adapters.field_map import nested, value_at
 from adapters.soap_argument import xml_result
 from adapters.soap_port import Port
 from adapters.soap_table import SoapTable, SoapWire, StringCutByBytes, XmlInString, XmlResult
@@ -272,6 +272,11 @@ class SoapDepartment:
         if self._habits.contract is not None:
             # A rejection, and an answer to an enquiry, must hold what the WSDL wants too.
             fields = self._habits.contract.shaped(snake(name), fields, call.digest, keep=True)
+            code = value_at(fields, self._system.result_field)
+            if code is not None and not self._port.facets(name, self._system.result_field, reply=True).allows(
+                str(code)
+            ):
+                return self._fault(call, "Client", "the WSDL lists no code for this")
         if self._table.argument is None:
             # A department says when, why and about what only where its WSDL has a place for that.
             asides = self._table.answer

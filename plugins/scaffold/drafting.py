@@ -1,11 +1,10 @@
 """A new department on paper: everything that its files say, from a contract file or from nothing but its situation."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from adapters.contract_dialect import DialectCode, dialect_of, short_code, snake
+from adapters.contract_dialect import DialectCode, dialect_of, expression, short_code, snake
 from adapters.contract_outline import Outline, OutlineField, OutlineOperation
 from contracts.catalogue import FieldType
 from contracts.errors import OnedoorError
@@ -58,25 +57,21 @@ class DraftOperation:
     @property
     def request_rows(self) -> Mapping[str, str]:
         """What lies where in the request; empty where everything lies at its top under its own name."""
-        rows = {one.path or one.name: _expression(one.name) for one in self.request}
+        rows = {one.path or one.name: expression(one.name) for one in self.request}
         return rows if any(one.path for one in self.request) else {}
 
     @property
     def reply_rows(self) -> Mapping[str, str]:
         """Which field lies where in the answer, for those that do not lie at its top."""
-        return {one.name: ".".join(map(_expression, one.path.split("."))) for one in self.reply if one.path}
-
-
-def _expression(name: str) -> str:
-    """A name in JMESPath."""
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else json.dumps(name)
+        return {one.name: expression(one.path) for one in self.reply if one.path}
 
 
 @record
 class Draft:
     """A whole department. ``protocol``: rest, soap, file_drop or paper; ``facts``: for the channel's table.
 
-    ``enquiry``: an operation that takes nothing but the delivery id; ``left_out``: those that cannot be deliveries.
+    ``enquiry``: an operation that takes nothing but the delivery id; ``left_out``: those that cannot be deliveries; ``room`` and ``width``
+    as the dialect has them.
     """
 
     name: str
@@ -90,6 +85,8 @@ class Draft:
     code_width: int | None
     reference: tuple[str, str] | None
     reference_width: int | None
+    room: int | None
+    width: int
     codes: Sequence[DialectCode]
     operations: Sequence[DraftOperation]
     lists: Mapping[str, Sequence[str]]
@@ -155,6 +152,8 @@ def draft(
         code_width=speech.result.width_bytes if speech.result else None,
         reference=speech.reference,
         reference_width=speech.reference_width,
+        room=speech.room,
+        width=speech.width,
         codes=speech.codes,
         operations=tuple(
             _operation(one, number, code, situation, speech.aside, lists, name)
@@ -248,12 +247,14 @@ def _plain(field: OutlineField, code_list: str | None) -> FieldType:
 def _told(field: OutlineField, situation: Situation) -> DraftField:
     """A field of an answer: what a system says may be as deep as it likes, what a person writes is text."""
     nested = situation is Situation.API and field.type in ("object", "codes")
+    # Rows that hold more than plain cells pass as they are: what is declared of a cell is plain.
+    deep = situation is Situation.API and any(one.type in ("object", "codes", "table") for one in field.columns)
     return DraftField(
         name=field.name,
         type=field.type if nested else _plain(field, None),
         label=field.label or field.name,
         width_bytes=field.width_bytes,
-        columns=tuple(_column(one) for one in field.columns),
+        columns=() if deep else tuple(_column(one) for one in field.columns),
         path=field.path,
     )
 

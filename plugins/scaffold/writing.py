@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import JsonValue
 
+from adapters.soap_wsdl import Bundle
 from contracts.errors import OnedoorError
 from plugins.scaffold.drafting import Draft, DraftField, DraftOperation
 from plugins.site_keys.composing import write_schemas
@@ -158,16 +159,14 @@ def _rules(field: DraftField) -> str:
 
 
 def _copy_bundle(draft: Draft, contract: Path | None, folder: Path) -> None:
-    """The WSDL of a SOAP department, and the schemas that lie beside and below it."""
+    """The WSDL of a SOAP department, and what it imports and includes, however deep."""
     if contract is None or draft.protocol != "soap":
         return
-    to = folder / "wsdl"
-    to.mkdir()
-    shutil.copyfile(contract, to / contract.name)
-    for schema in contract.parent.rglob("*.xsd"):
-        place = to / schema.relative_to(contract.parent)
+    bundle = Bundle(path=contract.resolve())
+    for file in bundle.files():
+        place = folder / "wsdl" / (contract.name if file == bundle.path else file.relative_to(bundle.path.parent))
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(schema, place)
+        shutil.copyfile(file, place)
 
 
 def unwrite(draft: Draft, site: Path) -> None:

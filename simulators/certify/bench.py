@@ -235,12 +235,12 @@ class Bench:
 
     async def callback(self, delivery_id: UUID) -> Inbound:
         """The simulated department's call about a delivery; calls about others are passed over. Raises Failed when none comes."""
-        named = str(delivery_id).encode()
+        named = (str(delivery_id).encode(), delivery_id.hex.encode())
         try:
             async with asyncio.timeout(10):
                 while True:
                     headers, body = await self.simulated.callbacks.get()
-                    if named in body.lower():
+                    if any(one in body.lower() for one in named):
                         return Inbound(headers=dict(headers), body=body)
         except TimeoutError as error:
             raise Failed("the department did not call back") from error

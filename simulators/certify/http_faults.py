@@ -12,8 +12,9 @@ from simulators.certify.http_proxy import Act, Call, HttpReply
 MOST_BYTES = 16_000_000
 """A gateway that reads so much of an answer has no limit."""
 
-_ID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-OTHER_ID = b"00000000-0000-4000-8000-000000000001"
+_ID = re.compile(rb"\b[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}\b")
+"""A delivery id, with its hyphens or without."""
+_OTHER_ID = rb"00000000\g<1>0000\g<1>4000\g<1>8000\g<1>000000000001"
 
 
 def status(line: str, *headers: str, body: bytes = b"", kind: str = "text/plain") -> Act:
@@ -172,8 +173,8 @@ class FirstHang:
 
 def with_other_id(reply: HttpReply) -> HttpReply:
     """As if it answered another delivery."""
-    headers = tuple(_ID.sub(OTHER_ID, one.encode("latin-1")).decode("latin-1") for one in reply.headers)
-    return HttpReply(status=reply.status, headers=headers, body=_ID.sub(OTHER_ID, reply.body))
+    headers = tuple(_ID.sub(_OTHER_ID, one.encode("latin-1")).decode("latin-1") for one in reply.headers)
+    return HttpReply(status=reply.status, headers=headers, body=_ID.sub(_OTHER_ID, reply.body))
 
 
 def without_id(reply: HttpReply) -> HttpReply:

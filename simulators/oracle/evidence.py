@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 Row = Mapping[str, Any]
 
@@ -126,7 +127,7 @@ def _deeds(ledgers: Path | None) -> tuple[dict[str, Deeds], frozenset[str]]:
     for path in sorted(ledgers.glob("*.jsonl")) if ledgers else ():
         systems.add(path.stem)
         for entry in _lines([path]):
-            deeds = found.setdefault(entry["delivery_id"], Deeds(entry["system"]))
+            deeds = found.setdefault(_hyphened(entry["delivery_id"]), Deeds(entry["system"]))
             if entry["kind"] == "arrival":
                 deeds.arrivals += 1
                 deeds.taken += entry["note"] in ("", "again")
@@ -135,6 +136,11 @@ def _deeds(ledgers: Path | None) -> tuple[dict[str, Deeds], frozenset[str]]:
             elif entry["kind"] == "reply":
                 deeds.replies.append(entry["note"])
     return found, frozenset(systems)
+
+
+def _hyphened(name: str) -> str:
+    """A delivery id as the hub writes it; some departments have no room for its hyphens."""
+    return str(UUID(name)) if re.fullmatch("[0-9a-f]{32}", name) else name
 
 
 def sent_files(files: Path | None) -> dict[str, list[Found]]:

@@ -161,3 +161,17 @@ async def test_an_endpoint_that_cannot_be_trusted_is_refused_in_one_sentence(
     assert (opens.name, opens.status, other.status) == (OPENS, Status.FAILED, Status.NOT_APPLICABLE)
     assert told in opens.reason
     assert told_zh in opens.told(Language.ZH)
+
+
+async def test_an_endpoint_that_is_away_is_left_to_the_checks_and_one_that_hangs_up_is_not() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    subject = reference("AA-register")
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        (opens, _) = (await certificate_at(subject, {"url": url}, lambda _: "样例", OPENS, "good-delivery")).results
+    assert "has to speak TLS 1.2 or later" in opens.reason
+    (opens, good) = (await certificate_at(subject, {"url": url}, lambda _: "样例", OPENS, "good-delivery")).results
+    assert (opens.status, good.status) == (Status.PASSED, Status.FAILED)

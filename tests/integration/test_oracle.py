@@ -358,6 +358,16 @@ async def test_a_department_that_acts_every_time_is_held_to_the_marks(spoilt: Pa
     assert failed((await judge(spoilt))[1]) == {"I3"}
 
 
+async def test_a_department_that_writes_ids_without_hyphens_is_believed(spoilt: Path) -> None:
+    path = spoilt / "ledgers" / "DA-archive.jsonl"
+    entries = [
+        {**one, "delivery_id": one["delivery_id"].replace("-", "")} for one in ledger_entries(spoilt, "DA-archive")
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in entries), encoding="utf-8")
+    _, report = await judge(spoilt)
+    assert failed(report) == set(), report
+
+
 def test_a_report_for_people_names_what_it_found(spoilt: Path) -> None:
     _delete_message(spoilt)
     asked = (

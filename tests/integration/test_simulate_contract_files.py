@@ -228,7 +228,7 @@ async def test_a_record_layout_alone_is_an_exchange_of_files(tmp_path: Path, fix
     ("file", "name"),
     [
         *(("meter.wsdl", "water"), ("waste.yaml", "waste"), ("heating.csv", "heat")),
-        *(("ashes.wsdl", "ashes"), ("quakes.csv", "quakes")),
+        *(("ashes.wsdl", "ashes"), ("quakes.csv", "quakes"), ("trees.wsdl", "trees"), ("permits.yaml", "permits")),
     ],
 )
 async def test_a_plugin_that_was_begun_from_the_same_file_speaks_with_it(tmp_path: Path, file: str, name: str) -> None:

@@ -23,6 +23,9 @@ LIST = {"enquire_operation": "QueryResult", "later_replies": "poll", "poll": {"o
 
 NO_WAY_BACK = {"enquire_operation": None, "later_replies": "none", "poll": None}
 
+CUT_QUIRK = CUT["binding_quirks"][0]
+LSH = {"name": "LSH", "bytes": 34, "from": "reference"}
+
 BAD_TABLES: dict[str, tuple[dict[str, Any], str]] = {
     "a WSDL elsewhere": ({"wsdl": "../other.wsdl"}, "pattern"),
     "an absolute WSDL": ({"wsdl": "/etc/x.wsdl"}, "pattern"),
@@ -47,6 +50,14 @@ BAD_TABLES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a segment for a key, and no key": ({**CUT, "auth": {}}, "one segment from secret"),
     "a cut string without a reference": ({**CUT, "reference": {"in": "element"}}, "one segment from reference"),
+    "a segment with no room for the delivery id": (
+        {
+            **CUT,
+            "reference": {"in": "element"},
+            "binding_quirks": [{**CUT_QUIRK, "segments": [*CUT_QUIRK["segments"], LSH]}],
+        },
+        "the segment LSH takes 34 characters, and a delivery id has 36: say width = 32",
+    ),
     "one code for two things": ({"answer": {"accepted": "5", "not_received": "5"}}, "two codes"),
     "a fault that means nothing": ({"faults": {"Server": "maybe"}}, "temporary"),
 }

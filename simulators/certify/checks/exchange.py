@@ -79,10 +79,9 @@ async def delivery_id_travels(bench: Bench) -> None:
     for operation in bench.operations:
         delivery = bench.delivery(operation)
         arrival = await _arrival(bench, delivery)
-        named = str(delivery.id).encode()
-        require(
-            named in (arrival.head + arrival.body).lower(), "{0}: the message is without the delivery id", operation.key
-        )
+        message = (arrival.head + arrival.body).lower()
+        named = any(one.encode() in message for one in (str(delivery.id), delivery.id.hex))
+        require(named, "{0}: the message is without the delivery id", operation.key)
 
 
 async def _arrival(bench: Bench, delivery: Delivery) -> Arrival:
