@@ -38,6 +38,7 @@ from hub.keys import Keys, read_key
 from hub.lanes import NOT_OPEN, Lane
 from hub.passwords import Passwords
 from hub.queues import hold_queue
+from hub.readings import Readings
 from hub.runtime import RealRuntime
 from hub.scans import Reading
 from hub.sealing import Sealer, anchor_of
@@ -60,6 +61,7 @@ class Hub(Core):
     passwords: Passwords = field(kw_only=True)
     site: Site = field(kw_only=True)
     lanes: dict[str, Lane] = field(kw_only=True)
+    readings: Readings = field(kw_only=True)
     fallbacks: dict[str, list[Lane]] = field(default_factory=dict, kw_only=True)
     accepting: bool = field(default=True, kw_only=True)
     real_time: Callable[[], float] = field(default=time.time, kw_only=True)
@@ -137,6 +139,7 @@ async def open_hub(
             name=f"hub-{os.getpid()}",
             catalogue=catalogue,
             lanes=lanes,
+            readings=Readings(writer, city.journal),
             passwords=Passwords(world),
             site=site,
         )
@@ -212,6 +215,7 @@ async def _city(
 async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
     """Start a lane for every channel that sends or may, a collector for every channel with answers to fetch, the watch, the sealer."""
     stack.push_async_callback(sealer.seal)  # the last seal, when nothing writes any more
+    stack.push_async_callback(hub.readings.close)
     held = await hub.read(lambda c: outbox.held_lanes(c, hub.city))
     for system in hub.city.systems:
         opened = hub.systems.sending(system)
@@ -241,6 +245,7 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
     running += [watch.deliveries(), watch.cases(), fallback.watch(hub, hub.lanes), file_watch.watch(hub)]
     running += [shadow.watch(hub, hub.now_ms())]
     running += [self_checks.watch_database(hub), self_checks.watch_clock(hub), sealer.run()]
+    running += [hub.readings.run()]
     running += [Reading(hub).run(), scan_folder.watch(hub, hub.settings.scan_folder)]
     tasks = [asyncio.create_task(work) for work in running]
     stack.push_async_callback(_cancel, tasks)

@@ -11,7 +11,7 @@ from contracts.delivery import Inbound
 from contracts.envelope import Envelope, TaskCompletion
 from contracts.plugin import Runtime
 from contracts.task_sheet import NumberedSheet
-from hub import desk, intake, views
+from hub import desk, intake, readings, views
 from hub.app import Hub, open_hub
 from hub.clients import Client, Scope
 from hub.cloud_events import message_of
@@ -70,8 +70,7 @@ class LocalClient:
 
     async def case(self, case_no: str, /) -> CaseView:
         """As ``GET /v1/cases/{case_no}``."""
-        hub = self._hub
-        return await hub.read(lambda connection: views.case_view(connection, hub.city.region, hub.keys, LOCAL, case_no))
+        return await readings.case_for_program(self._hub, LOCAL, case_no)
 
 
 @asynccontextmanager

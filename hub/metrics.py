@@ -27,6 +27,7 @@ LABELS: Mapping[str, str] = {
     "state": "the states of a delivery or of a manual task",
     "result": "the states in which an attempt ends; of a scanned file: read or refused",
     "where": "the parts of the hub",
+    "way": "page, command, api",
     "version": "the installed release",
     "le": "the bounds of a histogram",
 }
@@ -83,6 +84,16 @@ FORGED = Counter(
 )
 UNANCHORED = Gauge(
     "onedoor_journal_unanchored", "1 while heads of the journal cannot be noted at the anchor.", registry=REGISTRY
+)
+
+READINGS = Counter(
+    "onedoor_readings_total",
+    "Times that somebody was shown a journal or took a file with personal data, by way; of a program each request.",
+    ["way"],
+    registry=REGISTRY,
+)
+READINGS_KEPT = Gauge(
+    "onedoor_readings_kept", "Readings that wait for the journal, because it takes no writes.", registry=REGISTRY
 )
 
 CASES = Gauge("onedoor_cases", "Cases by status.", ["status"], registry=REGISTRY)

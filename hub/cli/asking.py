@@ -47,6 +47,11 @@ class InFile:
     keys: Keys
     at: int
 
+    def keep(self) -> None:
+        """Commit what was done so far, whatever becomes of the rest."""
+        self.connection.run("COMMIT")
+        self.connection.run("BEGIN IMMEDIATE")
+
 
 Unit = Callable[[InFile], T]
 

@@ -17,11 +17,13 @@ from hub.anchor import Anchor
 from hub.app import site_folder
 from hub.backups import Backup, BackupRefused
 from hub.city import milliseconds
-from hub.cli.asking import ask
-from hub.cli.operators import By, clock_time, show, tell, who, zone_of
+from hub.cli.asking import InFile, ask
+from hub.cli.operators import By, body, clock_time, note_reading, show, tell, who, zone_of
 from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
 from hub.keys import read_key
 from hub.offline import closed_city
+from hub.readings import DATABASE as THE_DATABASE
+from hub.readings import Reading, Way, What
 from hub.restoring import IN_DOUBT, Restored
 from hub.settings import Settings
 from hub.store import schema
@@ -35,6 +37,7 @@ app = typer.Typer()
 @app.command()
 def backup(
     target: Annotated[Path, typer.Argument(help="A folder that is not there yet, on another disk.")],
+    by: By = None,
     settings: SettingsFile = None,
     demo: Demo = False,
     as_json: AsJson = False,
@@ -46,13 +49,15 @@ def backup(
     Example: onedoor backup /mnt/backup/onedoor-2026-11-25
     """
     found = settings_from(settings, demo=demo)
-    place = target.absolute()
-    made = ask(
-        found,
-        lambda file: backups.make(found.data, place, file.region, datetime.now(UTC)),
-        ("POST", "/admin/backup", adapter(BackupRequest).dump_python(BackupRequest(target=str(place)), mode="json")),
-        adapter(Backup),
-    )
+    place, name = target.absolute(), who(by)
+
+    def in_file(file: InFile) -> Backup:
+        note_reading(file, Reading(of=THE_DATABASE, what=What.BACKUP, by=name, way=Way.COMMAND))
+        file.keep()
+        return backups.make(found.data, place, file.region, datetime.now(UTC))
+
+    order = BackupRequest(target=str(place), by=name)
+    made = ask(found, in_file, ("POST", "/admin/backup", body(order, BackupRequest)), adapter(Backup))
     if as_json:
         typer.echo(adapter(Backup).dump_json(made))
         return

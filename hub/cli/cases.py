@@ -12,10 +12,12 @@ from contracts.records import adapter
 from hub import lookup
 from hub.case_states import CASE_STATES, CaseState
 from hub.cli import persons
-from hub.cli.asking import NotDone, ask
-from hub.cli.operators import clock_time, show, zone_of
+from hub.cli.asking import InFile, NotDone, ask
+from hub.cli.operators import By, body, clock_time, note_reading, show, who, zone_of
 from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
 from hub.lookup import Belongs, CaseLine, CaseQuestion
+from hub.orders import Person
+from hub.readings import Reading, Way, What
 from hub.web.local_lookup import Number
 
 app = typer.Typer(
@@ -68,6 +70,7 @@ def list_(
 @app.command("show")
 def show_(
     case_no: Annotated[str, typer.Argument(help="The case number, 24 digits.")],
+    by: By = None,
     settings: SettingsFile = None,
     demo: Demo = False,
     as_json: AsJson = False,
@@ -81,13 +84,14 @@ def show_(
         raise NotDone(
             f"{case_no[:40]} is no case number: `onedoor cases lookup {case_no[:40]}` looks for any other number"
         )
-    whole = adapter(CaseView)
-    view = ask(
-        found,
-        lambda file: lookup.case(file.connection, file.region, file.keys, case_no),
-        ("GET", f"/admin/cases/{case_no}", None),
-        whole,
-    )
+    whole, name = adapter(CaseView), who(by)
+
+    def in_file(file: InFile) -> CaseView:
+        view = lookup.case(file.connection, file.region, file.keys, case_no)
+        note_reading(file, Reading(of=case_no, what=What.CASE, by=name, way=Way.COMMAND))
+        return view
+
+    view = ask(found, in_file, ("POST", f"/admin/cases/{case_no}/show", body(Person(by=name), Person)), whole)
     zone = zone_of(found)
     show(view, whole, as_json, lambda one: _tables(one, zone))
 

@@ -53,13 +53,15 @@ def list_(
 
 
 @app.command()
-def show(delivery: str, settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = False) -> None:
+def show(
+    delivery: str, by: By = None, settings: SettingsFile = None, demo: Demo = False, as_json: AsJson = False
+) -> None:
     """Show the whole life of one: tries with times, what was asked and answered (masked), what comes next.
 
     Example: onedoor deliveries show 019a2b3c-4d5e-7f60-8123-456789abcdef
     """
     found = settings_from(settings, demo=demo)
-    show_life(found, life_of(found, delivery), as_json)
+    show_life(found, life_of(found, delivery, who(by)), as_json)
 
 
 @app.command()
@@ -71,7 +73,7 @@ def release(
     Example: onedoor deliveries release 019a2b3c-4d5e-7f60-8123-456789abcdef --by zhang
     """
     found = settings_from(settings, demo=demo)
-    state = life_of(found, delivery).line.state
+    state = life_of(found, delivery, who(by)).line.state
     if state != DeliveryState.HELD:
         raise NotAllowed(f"this delivery is {state}, not held: `onedoor deliveries show` says what it waits for")
     decide(found, delivery, Word(by=who(by), verdict=Verdict.RESEND))

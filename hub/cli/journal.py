@@ -1,32 +1,39 @@
-"""``onedoor journal``: verify it, print its head, hand out the verifier. Works beside a running hub: it only reads, but for ``restored``."""
+"""``onedoor journal``: verify it, print its head, hand out the verifier, say who has read what. Works beside a running hub.
 
+Verifying names places of entries and shows none, so it is no reading; who asks for the readers is one.
+"""
+
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.table import Table
 
 from contracts.errors import OnedoorError
 from contracts.records import adapter
 from contracts.site import load_site
-from hub import journal_verifier, keyring, purging, sealing, seals
+from hub import journal_verifier, keyring, purging, readings, sealing, seals
 from hub.anchor import Anchor, AnchorFailed
 from hub.app import site_folder
 from hub.city import moment
-from hub.cli.asking import InFile, alone
-from hub.cli.operators import By, who
+from hub.cli.asking import InFile, alone, ask
+from hub.cli.operators import By, Unclear, body, clock_time, note_reading, show, who, zone_of
 from hub.cli.options import AsJson, Demo, SettingsFile, settings_from
 from hub.journal_verifier import CannotLook, Genuine
 from hub.keys import KeyRefused, Keys, read_key
 from hub.purging import Purge
+from hub.readings import Reader, Reading, Way, What
 from hub.seals import Head
 from hub.settings import Settings
 from hub.store import sealed
 from hub.store.connection import Connection, StoreRefused
 from hub.store.schema import DATABASE
+from hub.web.local_lookup import ReadersQuestion
 
 app = typer.Typer(
-    help="The journal: verify it, print its head, hand out the verifier.\n\nExample: onedoor journal verify",
+    help="The journal: verify it, print its head, hand out the verifier, say who has read what.\n\nExample: onedoor journal verify",
     no_args_is_help=True,
 )
 
@@ -163,6 +170,44 @@ def purge(by: By = None, settings: SettingsFile = None, demo: Demo = False, as_j
         typer.echo(
             f"purge {done.run}: {done.entries} entries of {done.chains} cases are gone, their proof stays", err=True
         )
+
+
+@app.command("readers")
+def readers_(
+    of: Annotated[
+        str, typer.Argument(help="A case number, account:LOGIN, handover:NUMBER, scan:ID, or database for backups.")
+    ],
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 50,
+    by: By = None,
+    settings: SettingsFile = None,
+    demo: Demo = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say who has read a case, an account or a list, when and by which way. That you asked is noted too.
+
+    Example: onedoor journal readers 310104901260302000000017
+    """
+    found = settings_from(settings, demo=demo)
+    if not re.fullmatch(readings.THING, of):
+        raise Unclear("name a case number of 24 digits, account:LOGIN, handover:NUMBER, scan:ID, or database")
+    asked = ReadersQuestion(of=of, limit=limit, by=who(by))
+
+    def in_file(file: InFile) -> tuple[Reader, ...]:
+        told = readings.readers(file.connection, file.region, of, limit)
+        note_reading(file, Reading(of=of, what=What.READERS, by=asked.by, way=Way.COMMAND))
+        return told
+
+    listing = adapter(tuple[Reader, ...])
+    told = ask(found, in_file, ("POST", "/admin/readers", body(asked, ReadersQuestion)), listing)
+    zone = zone_of(found)
+
+    def table(lines: tuple[Reader, ...]) -> Table:
+        made = Table("at", "by", "what", "part", "way")
+        for one in lines:
+            made.add_row(clock_time(one.at, zone), one.by, one.what, one.part, one.way)
+        return made
+
+    show(told, listing, as_json, table)
 
 
 def _note(settings: Settings, anchor: Anchor) -> None:

@@ -18,14 +18,15 @@ from rich.table import Table
 from contracts.errors import OnedoorError
 from contracts.records import adapter
 from contracts.site import load_site
-from hub import operating
+from hub import operating, readings
 from hub.app import site_folder
 from hub.cli.asking import InFile, ask
 from hub.clients import Scope
 from hub.offline import closed_city
 from hub.operating import Deliveries, DeliveryLife, Question
-from hub.orders import Word
+from hub.orders import Person, Word
 from hub.orders import decide as decide_in
+from hub.readings import Reading, Way, What
 from hub.settings import Settings
 
 T = TypeVar("T")
@@ -116,15 +117,22 @@ def find(settings: Settings, asked: Question) -> Deliveries:
     )
 
 
-def life_of(settings: Settings, delivery: str) -> DeliveryLife:
-    """One delivery from its first day. Raises Unclear, NotFoundHere."""
+def life_of(settings: Settings, delivery: str, by: str) -> DeliveryLife:
+    """One delivery from its first day; the journal keeps who looked. Raises Unclear, NotFoundHere."""
     name = identified(delivery)
-    return ask(
-        settings,
-        lambda file: operating.life(file.connection, file.region, file.keys, EVERYTHING, name),
-        ("GET", f"/admin/deliveries/{name}", None),
-        adapter(DeliveryLife),
-    )
+
+    def in_file(file: InFile) -> DeliveryLife:
+        life = operating.life(file.connection, file.region, file.keys, EVERYTHING, name)
+        note_reading(file, Reading(of=life.line.case_no, what=What.DELIVERY, part=name, by=by, way=Way.COMMAND))
+        return life
+
+    call = ("POST", f"/admin/deliveries/{name}/show", body(Person(by=by), Person))
+    return ask(settings, in_file, call, adapter(DeliveryLife))
+
+
+def note_reading(file: InFile, reading: Reading) -> None:
+    """Who reads in the file of a hub that does not run stands in the journal all the same."""
+    readings.note(file.connection, file.keys.journal(file.region), reading, file.at)
 
 
 def identified(delivery: str) -> str:

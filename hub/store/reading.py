@@ -59,6 +59,22 @@ def journal(connection: Connection, region: str, case_no: str) -> list[Row]:
     )
 
 
+def readings(connection: Connection, region: str, chain: str, by: str, since: int) -> list[Row]:
+    """Entries of a chain that one reader has left since a time (ms)."""
+    return connection.rows(
+        "SELECT changes FROM journal WHERE region = :region AND chain = :chain AND by = :by AND at > :since",
+        {"region": region, "chain": chain, "by": by, "since": since},
+    )
+
+
+def newest_entries(connection: Connection, region: str, chain: str, limit: int) -> list[Row]:
+    """The last entries of a chain, the newest first."""
+    return connection.rows(
+        "SELECT * FROM journal WHERE region = :region AND chain = :chain ORDER BY seq DESC LIMIT :limit",
+        {"region": region, "chain": chain, "limit": limit},
+    )
+
+
 def task_row(connection: Connection, region: str, task: str) -> Row | None:
     """A manual task by its id, or the newest one of a task sheet by the sheet's number; with its case's item."""
     key = {"region": region, "task": task}

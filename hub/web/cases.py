@@ -9,7 +9,7 @@ from aiohttp import web
 
 from contracts.api import CaseView, LineVerdict, MaterialReceipt, Receipt
 from contracts.records import adapter
-from hub import intake, materials, metrics, views
+from hub import intake, materials, metrics, readings
 from hub.clients import Client, Right
 from hub.cloud_events import BadMessage, WrongMediaType, media_type_of, read_message, read_structured
 from hub.results import Change
@@ -106,8 +106,7 @@ async def show_case(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     client = await sender(request)
     intake.require(client, Right.READ)
-    case_no = request.match_info["case_no"]
-    view = await hub.read(lambda connection: views.case_view(connection, hub.city.region, hub.keys, client, case_no))
+    view = await readings.case_for_program(hub, client, request.match_info["case_no"])
     return web.Response(body=adapter(CaseView).dump_json(view), headers=JSON_HEADERS)
 
 

@@ -8,6 +8,7 @@ from contracts.api import JournalView
 from contracts.catalogue import Item
 from contracts.situation import Situation
 from hub.case_states import CASE_STATES, CaseState
+from hub.readings import What
 from hub.states import AttemptState
 from hub.web.pages import language_of, text
 from hub.web.task_words import STATES
@@ -60,6 +61,13 @@ LINE = {
     "left_behind": N_("stayed behind"),
 }
 """A sheet on a handover list."""
+READ: dict[str, str] = {
+    What.CASE: N_("the case"),
+    What.TASK: N_("a task of it"),
+    What.DELIVERY: N_("a message to a department"),
+    What.READERS: N_("who has read it"),
+}
+"""What of a case somebody has read."""
 
 _SAYS = {
     "step": N_("Step {subject}: {state}"),

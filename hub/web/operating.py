@@ -10,6 +10,7 @@ from hub.clients import Scope
 from hub.cloud_events import parse_json, read_data
 from hub.operating import Cause, Deliveries, DeliveryLife, Question, Queue
 from hub.orders import Person, Replayed, ReplayOrder, Word
+from hub.readings import Reading, Way, What
 from hub.web.asking import HUB, body_of
 from hub.web.cases import JSON_HEADERS
 
@@ -29,7 +30,7 @@ def add_routes(app: web.Application) -> None:
             web.post("/admin/deliveries/find", find),
             web.post("/admin/deliveries/causes", causes),
             web.post("/admin/deliveries/replay", replay),
-            web.get(f"/admin/deliveries/{ID}", show),
+            web.post(f"/admin/deliveries/{ID}/show", show),
             web.post(f"/admin/deliveries/{ID}/decide", decide),
             web.post(f"/admin/deliveries/{ID}/enquire", enquire),
             web.get("/admin/lanes", lanes),
@@ -52,9 +53,11 @@ async def causes(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /admin/deliveries/{id}."""
-    hub, delivery = request.app[HUB], request.match_info["id"]
+    """POST /admin/deliveries/{id}/show."""
+    hub, person, delivery = request.app[HUB], await _read(request, Person), request.match_info["id"]
     found = await hub.read(lambda c: operating.life(c, hub.city.region, hub.keys, EVERYTHING, delivery))
+    seen = Reading(of=found.line.case_no, what=What.DELIVERY, part=delivery, by=person.by, way=Way.COMMAND)
+    await hub.readings.shown(seen, hub.now_ms())
     return _json(adapter(DeliveryLife).dump_json(found))
 
 

@@ -39,6 +39,7 @@ class Policy:
     """``roles``: of staff, who may; empty: whoever is signed in. ``half``: also before the second factor or a new password.
 
     ``upload``: its form may be as large as a stack of scans. ``page``: a person reads the answer, errors too. ``cached``: the only ones that a browser may keep.
+    ``journalled``: who asks it leaves an entry (``hub.readings``).
     """
 
     who: Who
@@ -48,6 +49,7 @@ class Policy:
     half: bool = False
     cached: bool = False
     upload: bool = False
+    journalled: bool = False
 
 
 class PolicyMissing(OnedoorError):
@@ -62,6 +64,7 @@ def staff(*roles: Role, reach: Reach = Reach.NONE, half: bool = False) -> Policy
 _ANYONE = Policy(who=Who.ANYONE)
 _SENDER = Policy(who=Who.SENDER)
 _OWNER = Policy(who=Who.FILE_OWNER)
+_OWNER_READS = replace(_OWNER, journalled=True)
 _FORM = Policy(who=Who.ANYONE, page=True)
 _SIGNED_IN = staff(half=True)
 _SYSTEM = staff(Role.SYSTEM)
@@ -76,7 +79,7 @@ POLICIES: dict[str, Policy] = {
     "POST /v1/cases/batch": _SENDER,
     "POST /v1/materials": _SENDER,
     "POST /v1/cases/{case_no}/events": Policy(who=Who.SENDER, reach=Reach.CASE),
-    "GET /v1/cases/{case_no}": Policy(who=Who.SENDER, reach=Reach.CASE),
+    "GET /v1/cases/{case_no}": Policy(who=Who.SENDER, reach=Reach.CASE, journalled=True),
     "GET /v1/tasks": Policy(who=Who.SENDER, reach=Reach.LIST),
     "POST /v1/tasks/{id}/complete": Policy(who=Who.SENDER, reach=Reach.TASK),
     "POST /v1/tasks/{id}/print": Policy(who=Who.SENDER, reach=Reach.TASK),
@@ -92,8 +95,8 @@ POLICIES: dict[str, Policy] = {
     "GET /v1/scans": Policy(who=Who.SENDER, reach=Reach.LIST),
     "POST /v1/scans": Policy(who=Who.SENDER, reach=Reach.LIST),
     "GET /v1/scans/{id}": Policy(who=Who.SENDER, reach=Reach.LIST),
-    "GET /v1/scans/{id}/file": Policy(who=Who.SENDER, reach=Reach.LIST),
-    "GET /v1/scans/{id}/pages/{page}": Policy(who=Who.SENDER, reach=Reach.LIST),
+    "GET /v1/scans/{id}/file": Policy(who=Who.SENDER, reach=Reach.LIST, journalled=True),
+    "GET /v1/scans/{id}/pages/{page}": Policy(who=Who.SENDER, reach=Reach.LIST, journalled=True),
     "POST /v1/scans/{id}/pages/{page}": Policy(who=Who.SENDER, reach=Reach.LIST),
     "POST /v1/callbacks/{system}": Policy(who=Who.DEPARTMENT),
     # the machine room
@@ -109,7 +112,7 @@ POLICIES: dict[str, Policy] = {
     "POST /admin/deliveries/find": _OWNER,
     "POST /admin/deliveries/causes": _OWNER,
     "POST /admin/deliveries/replay": _OWNER,
-    "GET /admin/deliveries/{id}": _OWNER,
+    "POST /admin/deliveries/{id}/show": _OWNER_READS,
     "POST /admin/deliveries/{id}/decide": _OWNER,
     "POST /admin/deliveries/{id}/enquire": _OWNER,
     "POST /admin/deliveries/{id}/channel": _OWNER,
@@ -123,10 +126,11 @@ POLICIES: dict[str, Policy] = {
     "POST /admin/lanes/{system}/hold": _OWNER,
     "POST /admin/lanes/{system}/release": _OWNER,
     "POST /admin/cases": _OWNER,
-    "GET /admin/cases/{case_no}": _OWNER,
+    "POST /admin/cases/{case_no}/show": _OWNER_READS,
+    "POST /admin/readers": _OWNER_READS,
     "POST /admin/find": _OWNER,
     "GET /admin/items": _OWNER,
-    "POST /admin/backup": _OWNER,
+    "POST /admin/backup": _OWNER_READS,
     "GET /admin/scans": _OWNER,
     "POST /admin/scans": _OWNER,
     "GET /admin/users": _OWNER,
@@ -152,17 +156,17 @@ POLICIES: dict[str, Policy] = {
     "POST /account/sessions": _SIGNED_IN,
     # the worklist, its tasks, and their cases
     "GET /tasks": staff(*CASEWORK, reach=Reach.LIST),
-    "POST /scan": staff(*CASEWORK, reach=Reach.TASK),
+    "POST /scan": replace(staff(*CASEWORK, reach=Reach.TASK), journalled=True),
     "POST /tasks/claim": staff(*CASEWORK, reach=Reach.TASK),
     "POST /tasks/release": staff(*CASEWORK, reach=Reach.TASK),
     "POST /tasks/assign": staff(Role.SUPERVISOR, reach=Reach.TASK),
     "POST /tasks/print": staff(*CASEWORK, reach=Reach.TASK),
-    "GET /tasks/{id}": staff(*CASEWORK, reach=Reach.TASK),
+    "GET /tasks/{id}": replace(staff(*CASEWORK, reach=Reach.TASK), journalled=True),
     "POST /tasks/{id}/complete": replace(staff(*CASEWORK, reach=Reach.TASK), upload=True),
     "POST /tasks/{id}/confirm": staff(*CASEWORK, reach=Reach.TASK),
     "POST /tasks/{id}/decline": staff(*CASEWORK, reach=Reach.TASK),
-    "GET /cases/{case_no}": staff(*CASEWORK, Role.OPERATOR, Role.AUDITOR, reach=Reach.CASE),
-    "POST /cases/{case_no}/reveal": staff(*CASEWORK, reach=Reach.CASE),
+    "GET /cases/{case_no}": replace(staff(*CASEWORK, Role.OPERATOR, Role.AUDITOR, reach=Reach.CASE), journalled=True),
+    "POST /cases/{case_no}/reveal": replace(staff(*CASEWORK, reach=Reach.CASE), journalled=True),
     "POST /cases/{case_no}/events": staff(*CASEWORK, reach=Reach.CASE),
     # handover lists and scan-back
     "GET /handovers": _PAPER,
@@ -170,7 +174,7 @@ POLICIES: dict[str, Policy] = {
     "GET /handovers/in": _PAPER,
     "POST /handovers/in": _PAPER,
     "GET /handovers/{number}": _PAPER,
-    "GET /handovers/{number}/csv": _PAPER,
+    "GET /handovers/{number}/csv": replace(_PAPER, journalled=True),
     "POST /handovers/{number}/print": _PAPER,
     "POST /handovers/{number}/out": _PAPER,
     "POST /handovers/{number}/lost": _PAPER,
@@ -178,13 +182,13 @@ POLICIES: dict[str, Policy] = {
     "GET /scans": _PAPER,
     "POST /scans": replace(_PAPER, upload=True),
     "GET /scans/{id}": _PAPER,
-    "GET /scans/{id}/file": _PAPER,
-    "GET /scans/{id}/pages/{page}": _PAPER,
+    "GET /scans/{id}/file": replace(_PAPER, journalled=True),
+    "GET /scans/{id}/pages/{page}": replace(_PAPER, journalled=True),
     "POST /scans/{id}/pages/{page}": _PAPER,
     # accounts: three administrators who keep each other in check
     "GET /people": _ADMINISTRATORS,
     "POST /people": _SYSTEM,
-    "GET /people/{login}": _ADMINISTRATORS,
+    "GET /people/{login}": replace(_ADMINISTRATORS, journalled=True),
     "POST /people/{login}/roles": _SECURITY,
     "POST /people/{login}/switch": _SYSTEM,
     "POST /people/{login}/password": _SYSTEM,

@@ -23,7 +23,8 @@ HEAD = """# Who may call what
 Written from `hub/web/policy.py` by `python -m hub.web.policy_table`; a test compares. The hub does not start with a route that has no row here.
 
 Something outside the caller's scope answers as if it were not there (404). A form is taken only from a page of the same sign-in (403). Every answer carries a strict
-content policy, and only the files that pages are made of may be kept by a browser.
+content policy, and only the files that pages are made of may be kept by a browser. What leaves an entry shows a journal or gives a file with personal data away:
+[who has read it](../journal.md#who-has-read-it).
 
 ## Roles
 
@@ -39,15 +40,16 @@ content policy, and only the files that pages are made of may be kept by a brows
 
 ## Routes
 
-| route | who | scope |
-|---|---|---|
+| route | who | scope | leaves an entry |
+|---|---|---|---|
 """
 
 
 def page() -> str:
     """The whole page."""
     return HEAD + "".join(
-        f"| `{route}` | {_who(policy)} | {_REACH[policy.reach]} |\n" for route, policy in POLICIES.items()
+        f"| `{route}` | {_who(policy)} | {_REACH[policy.reach]} | {'yes' if policy.journalled else ''} |\n"
+        for route, policy in POLICIES.items()
     )
 
 

@@ -11,6 +11,7 @@ from contracts.records import adapter
 from hub import intake, metrics, scans
 from hub.clients import Client, Right
 from hub.cloud_events import JSON, BadMessage, WrongMediaType, media_type_of, parse_json, read_data
+from hub.readings import Reading, Way, What
 from hub.web.asking import HUB, UPLOAD_SECONDS, body_of, sender
 from hub.web.cases import JSON_HEADERS
 from hub.web.problems import SAFE_HEADERS
@@ -70,6 +71,7 @@ async def show_original(request: web.Request) -> web.Response:
     hub, client = await _asked(request)
     scan = request.match_info["id"]
     content, media_type = await scans.original(hub, client, scan)
+    await hub.readings.leaves(Reading(of=f"scan:{scan}", what=What.FILE, by=client.id, way=Way.API), hub.now_ms())
     return attachment(content, media_type, f"scan-{scan}.{ending_of(media_type)}")
 
 
@@ -77,7 +79,10 @@ async def show_picture(request: web.Request) -> web.Response:
     """GET /v1/scans/{id}/pages/{page}."""
     hub, client = await _asked(request)
     scan, page = request.match_info["id"], int(request.match_info["page"])
-    return attachment(await scans.picture(hub, client, scan, page), "image/jpeg", f"scan-{scan}-{page}.jpg")
+    content = await scans.picture(hub, client, scan, page)
+    seen = Reading(of=f"scan:{scan}", what=What.PICTURE, part=str(page), by=client.id, way=Way.API)
+    await hub.readings.shown(seen, hub.now_ms())
+    return attachment(content, "image/jpeg", f"scan-{scan}-{page}.jpg")
 
 
 async def settle_page(request: web.Request) -> web.Response:

@@ -9,15 +9,16 @@ from aiohttp import web
 from contracts.api import CaseView
 from contracts.envelope import EVENT_TYPE, CaseEvent, CaseEventKind, Envelope
 from contracts.records import adapter, record
-from hub import intake, labels, reach, views, worklist
+from hub import intake, labels, reach, readings, views, worklist
 from hub.case_states import CASE_STATES, Actor, CaseState, Clock, Event, case_transitions
 from hub.cloud_events import BadMessage, message_of
 from hub.people import CASEWORK, Account, Role
+from hub.readings import Reading, Way, What
 from hub.results.errors import NotAllowed, NotFoundHere
 from hub.store import reading
 from hub.store.connection import Connection, Row
 from hub.web.asking import HUB
-from hub.web.journal_words import ATTEMPT, DELIVERY, SITUATION, STEP, journal_words
+from hub.web.journal_words import ATTEMPT, DELIVERY, READ, SITUATION, STEP, journal_words
 from hub.web.page_errors import sentence
 from hub.web.pages import person, show, text
 from hub.web.task_words import KINDS, REASONS, STATES
@@ -50,6 +51,9 @@ _ON_PAGE = frozenset(
     }
 )
 """Events that a person may cause here; acceptance and service are tasks, and voiding needs two people at once."""
+
+MOST_READERS = 100
+"""Readers that an auditor sees on the page; `onedoor journal readers` shows more."""
 
 _NEEDS_REASON = frozenset({CaseEventKind.ASK_CORRECTION, CaseEventKind.RETURN, CaseEventKind.SUSPEND})
 
@@ -89,8 +93,12 @@ async def page(request: web.Request, *, revealed: str = "", problem: str = "", s
         item = hub.city.items.get((row["item"], row["item_version"]))
         sees = me.is_any(*CASEWORK)
         data = worklist.data_of(hub, row) if sees else {}
-        people = {one.by for one in view.journal}
+        readers = (
+            readings.readers(connection, hub.city.region, case_no, MOST_READERS) if me.is_any(Role.AUDITOR) else ()
+        )
+        people = {one.by for one in (*view.journal, *readers)}
         return {
+            "readers": readers,
             "view": view,
             "row": row,
             "item": item,
@@ -104,6 +112,7 @@ async def page(request: web.Request, *, revealed: str = "", problem: str = "", s
         }
 
     known = await hub.read(read)
+    await hub.readings.shown(Reading(of=case_no, what=What.CASE, by=me.login, way=Way.PAGE), hub.now_ms())
     state = CASE_STATES[CaseState(known["row"]["status"])]
     return show(
         request,
@@ -125,6 +134,7 @@ async def page(request: web.Request, *, revealed: str = "", problem: str = "", s
         reasons=REASONS,
         material_names=hub.city.materials,
         says=journal_words(request, known["item"]),
+        read_words=READ,
         form_id=str(uuid4()),
         may_reveal=me.is_any(*CASEWORK),
         problem=problem,

@@ -11,6 +11,7 @@ from contracts.paper_api import Difference, HandingOver, HandoverRequest, Handov
 from hub import handovers
 from hub.cloud_events import BadData, read_data
 from hub.people import Role
+from hub.readings import Reading, Way, What
 from hub.results import NotAllowed
 from hub.spreadsheet import plain_cell
 from hub.web.asking import HUB
@@ -156,6 +157,8 @@ async def export(request: web.Request) -> web.Response:
     """GET /handovers/{number}/csv: for a spreadsheet, and safe in one."""
     hub, me, number = request.app[HUB], person(request).sender, request.match_info["number"]
     view = await handovers.show(hub, me, number)
+    taken = Reading(of=f"handover:{number}", what=What.LIST, by=me.id, way=Way.PAGE)
+    await hub.readings.leaves(taken, hub.now_ms())
     heads = (
         N_("No."),
         N_("Sheet"),

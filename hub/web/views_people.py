@@ -7,6 +7,7 @@ from aiohttp import web
 from contracts.errors import OnedoorError
 from hub import passwords, people
 from hub.people import Account, AccountRefused, NewAccount, Role
+from hub.readings import Reading, Way, What
 from hub.results.errors import NotFoundHere
 from hub.store import accounts, reading
 from hub.store.connection import Connection
@@ -82,12 +83,13 @@ async def show_person(request: web.Request) -> web.Response:
 
 async def _person(request: web.Request, *, problem: str = "", password: str = "", status: int = 200) -> web.Response:
     hub, me, login = request.app[HUB], person(request), request.match_info["login"]
+    chain = f"account:{login}"
 
     def read(connection: Connection) -> dict[str, Any]:
         account = people.find(connection, hub.city.region, hub.keys, login)
         if account is None:
             raise NotFoundHere("there is no such account here")
-        entries = reading.journal(connection, hub.city.region, f"account:{login}")
+        entries = reading.journal(connection, hub.city.region, chain)
         return {
             "account": account,
             "sessions": len(accounts.open_sessions(connection, hub.city.region, login)),
@@ -95,6 +97,7 @@ async def _person(request: web.Request, *, problem: str = "", password: str = ""
         }
 
     known = await hub.read(read)
+    await hub.readings.shown(Reading(of=chain, what=What.ACCOUNT, by=me.login, way=Way.PAGE), hub.now_ms())
     return show(
         request,
         "person.html",

@@ -6,6 +6,7 @@ from contracts.paper_api import ScanNote, ScanVerdict, ScanView
 from hub import scans
 from hub.cloud_events import BadData, WrongMediaType, read_data
 from hub.people import Role
+from hub.readings import Reading, Way, What
 from hub.results import NotAllowed, NotFoundHere
 from hub.web.asking import HUB
 from hub.web.page_errors import sentence
@@ -127,15 +128,19 @@ async def settle(request: web.Request) -> web.Response:
 
 async def picture(request: web.Request) -> web.Response:
     """GET /scans/{id}/pages/{page}: for an ``img``, which does not mind that it is an attachment."""
+    hub, me = request.app[HUB], person(request).sender
     scan, page = request.match_info["id"], int(request.match_info["page"])
-    content = await scans.picture(request.app[HUB], person(request).sender, scan, page)
+    content = await scans.picture(hub, me, scan, page)
+    seen = Reading(of=f"scan:{scan}", what=What.PICTURE, part=str(page), by=me.id, way=Way.PAGE)
+    await hub.readings.shown(seen, hub.now_ms())
     return attachment(content, "image/jpeg", f"scan-{scan}-{page}.jpg")
 
 
 async def original(request: web.Request) -> web.Response:
     """GET /scans/{id}/file."""
-    scan = request.match_info["id"]
-    content, media_type = await scans.original(request.app[HUB], person(request).sender, scan)
+    hub, me, scan = request.app[HUB], person(request).sender, request.match_info["id"]
+    content, media_type = await scans.original(hub, me, scan)
+    await hub.readings.leaves(Reading(of=f"scan:{scan}", what=What.FILE, by=me.id, way=Way.PAGE), hub.now_ms())
     return attachment(content, media_type, f"scan-{scan}.{ending_of(media_type)}")
 
 

@@ -13,6 +13,7 @@ from hub import desk, intake, labels, metrics, results, scans, worklist
 from hub.city import moment
 from hub.cloud_events import BadMessage, WrongMediaType, message_of
 from hub.people import Account, Role
+from hub.readings import Reading, Way, What
 from hub.results.errors import NotAllowed, NotFoundHere, Overtaken
 from hub.states import TaskState
 from hub.store import reading
@@ -95,7 +96,9 @@ async def page(
         }
 
     known = await hub.read(read)
-    number = known["row"]["sheet_no"]
+    row, number = known["row"], known["row"]["sheet_no"]
+    read_now = Reading(of=row["case_no"], what=What.TASK, part=row["id"], by=me.login, way=Way.PAGE)
+    await hub.readings.shown(read_now, hub.now_ms())
     pages = await scans.attached(hub, number) if number else ()
     typed = {"form_id": completion_form.new_id(), **(given or {})}
     return show(

@@ -44,6 +44,15 @@ class Served:
         ):
             self.key = (await answer.json())["key"]
 
+    async def readers(self, case_no: str) -> list[Any]:
+        """Who has read a case, over the local socket."""
+        connector = aiohttp.UnixConnector(str(self.data / "onedoor.sock"))
+        async with (
+            aiohttp.ClientSession(connector=connector) as local,
+            local.post("http://hub/admin/readers", json={"of": case_no, "limit": 9999, "by": "test"}) as answer,
+        ):
+            return [one for one in await answer.json() if one["way"] == "api"]
+
     async def get(self, path: str) -> tuple[int, str]:
         """Status and body."""
         async with self.http.get(self.hub.url + path, headers=self._authorised(), timeout=SECONDS) as answer:

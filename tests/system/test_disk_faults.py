@@ -51,11 +51,23 @@ async def test_a07_a_full_disk_is_answered_with_503_and_intake_goes_on_by_itself
             assert await refused(hub), "the disk is full, and the hub takes cases"
             assert (await hub.get("/readyz"))[0] == 503
             assert (await hub.get("/healthz"))[0] == 200
-            assert (await hub.get(f"/v1/cases/{hub.acknowledged[0]}"))[0] == 200
+            read = hub.acknowledged[:5]
+            for case_no in read:
+                assert (await hub.get(f"/v1/cases/{case_no}"))[0] == 200
             await asyncio.to_thread(filler.unlink)
             assert await hub.taken_within(15), "there is space again, and the hub takes no case"
+            assert await readers_noted(hub, read), "who read while the disk was full stands nowhere"
             assert hub.hub.lives == 1
             await check_kept(hub)
+
+
+async def readers_noted(hub: Served, cases: Sequence[str]) -> bool:
+    """Whether each case says who has read it, before long (H06)."""
+    for _ in range(100):
+        if all([await hub.readers(case_no) for case_no in cases]):
+            return await hub.metric("onedoor_readings_kept") == 0
+        await asyncio.sleep(0.1)
+    return False
 
 
 async def refused(hub: Served) -> bool:

@@ -53,6 +53,8 @@ def test_no_query_of_the_running_hub_reads_a_whole_table(asked: tuple[SmallCity,
     case = str(row["case_no"])
     for of_case in (reading.deliveries, reading.attempts, reading.steps, reading.tasks, reading.journal):
         of_case(city.connection, region, case)
+    reading.readings(city.connection, region, f"read:{case}", "clerk-1", 0)
+    reading.newest_entries(city.connection, region, f"read:{case}", 10)
     reading.returned_cases(city.connection, region, 10)
     batch = {
         "region": region,
