@@ -57,6 +57,10 @@ bench: $(INSTALLED) ## throughput, latency and memory beside a bare HTTP client,
 restart: $(INSTALLED) ## how long a hub that was killed needs to resume its first delivery, with a queue before it
 	PYTHONPATH=. $(BIN)/python -m bench.restart
 
+.PHONY: backlog
+backlog: $(INSTALLED) ## start, claims and intake with a million deliveries waiting (BACKLOG=n), beside none; some ten minutes and 6 GB
+	BACKLOG=$(BACKLOG) PYTHONPATH=. $(BIN)/python -m bench.backlog
+
 stress: $(TOX) ## outages, flapping, floods and restarts with 10000 deliveries (STRESS=n), in virtual time; the result goes to docs/results
 	$(BIN)/tox run -e stress
 

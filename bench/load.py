@@ -44,8 +44,9 @@ def envelope(run: str, serial: int, item: str) -> bytes:
 async def post(
     url: str, run: str, count: int, item: str, connections: int, headers: Mapping[str, str], rate: float | None = None
 ) -> dict[str, Any]:
-    """Post ``count`` envelopes; returns the time it took, what was refused, and the monotonic time each was sent."""
+    """Post ``count`` envelopes; returns the time it took, what was refused, the monotonic time each was sent, and the seconds until each was taken."""
     sent: dict[int, float] = {}
+    answered: list[float] = []
     refused = 0
     numbers = iter(range(count))
     began = time.monotonic()
@@ -65,13 +66,14 @@ async def post(
                         await asyncio.sleep(0.05)
                         continue
                     answer.raise_for_status()
+                    answered.append(time.monotonic() - sent[serial])
                     break
 
     connector = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
         for _ in range(connections):
             group.create_task(worker(session))
-    return {"seconds": time.monotonic() - began, "began": began, "refused": refused, "sent": sent}
+    return {"seconds": time.monotonic() - began, "began": began, "refused": refused, "sent": sent, "answered": answered}
 
 
 async def post_lines(url: str, run: str, count: int, item: str, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ async def batch_turn(lane: "Lane", gateway: BatchGateway) -> float | None:
         return 0.01 if error is None else None
     batching = channel.batching
     assert batching is not None, "only a channel that batches comes here"
-    due = await core.read(lambda c: outbox.batch_due(c, core.city, system, now, via))
+    due = await core.read(lambda c: outbox.batch_due(c, core.city, system, batching.max_size, now, via))
     if due.last_cut_off is None and batching.cut_offs:
         # From its first look on the lane misses no cut-off, however long it is stopped in between.
         await core.commit("first_cut_off", lambda c: outbox.set_last_cut_off(c, core.city, lane.name, now))
@@ -61,13 +61,12 @@ def is_time(batching: Batching, city: City, due: outbox.BatchDue, now: int) -> t
     cut_off = _next_cut_off(batching, city, moment(due.last_cut_off or now - 1))
     if due.last_cut_off is not None and cut_off is not None and milliseconds(cut_off) <= now:
         return True, _latest_cut_off(batching, city, cut_off, now)
-    full = due.waiting >= batching.max_size
     waited = (
         batching.max_wait_seconds is not None
         and due.oldest is not None
         and now - due.oldest >= batching.max_wait_seconds * 1000
     )
-    return full or waited, None
+    return due.full or waited, None
 
 
 def next_time(batching: Batching, city: City, due: outbox.BatchDue, now: int) -> int | None:

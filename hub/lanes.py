@@ -5,7 +5,6 @@ stops for its breaker or a hold. It keeps nothing that a restart could lose: wha
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
@@ -14,8 +13,9 @@ from contracts.delivery import Delivery, Outcome
 from contracts.errors import CredentialsError, OutcomeUnknownError, PermanentError, TemporaryError
 from contracts.plugin import BatchGateway, Gateway
 from contracts.situation import ChannelStatus, OpeningHours
-from hub import attempts, clock, metrics, outbox, results
+from hub import attempts, clock, metrics, results
 from hub.admission import Breaker, BreakerState, Rate, RetryBudget
+from hub.at_hand import AtHand
 from hub.batch_turns import batch_turn
 from hub.core import Core
 from hub.places import Place
@@ -25,9 +25,6 @@ from hub.store.connection import Row, StoreUnavailable
 from hub.systems import OpenChannel, is_batching
 
 log = structlog.get_logger("onedoor.lanes")
-
-PREFETCH = 16
-"""Claims at hand beyond what is in flight: claiming singly costs five times as much, claiming hundreds costs memory."""
 
 NOT_OPEN = "not_open"
 """Why a lane is held whose channel could not be opened; the next start that can open it lets it go."""
@@ -61,9 +58,7 @@ class Lane:
         self._tripped = metrics.BREAKER_OPEN.labels(self.name)
         self.in_flight = 0
         self._promised = 0  # places of units that are not committed yet
-        self.claimed: deque[Row] = deque()
-        self.due_since: float | None = core.runtime.monotonic()
-        """Since when something may be due that is not claimed; at the start nobody knows. None: nothing is."""
+        self.at_hand = AtHand(core, (self.system, self.via), self.rate, self.budget)
         self.stopping = False
         self._awake = asyncio.Event()
         self._wake_at: float | None = None
@@ -88,8 +83,7 @@ class Lane:
         self._look()
 
     def _look(self) -> None:
-        if self.due_since is None:
-            self.due_since = self.core.runtime.monotonic()
+        self.at_hand.look()
         self._awake.set()
 
     async def run(self) -> None:
@@ -108,7 +102,7 @@ class Lane:
                 wait = 1.0
             if wait > 0 and not self.stopping:
                 await self._sleep(wait)
-        await self._give_back()
+        await self.at_hand.give_back()
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -132,27 +126,29 @@ class Lane:
             return self.breaker.wait(self.core.runtime.monotonic()) or self.core.settings.look_seconds
         if is_batching(self.opened) and isinstance(gateway, BatchGateway):
             return await batch_turn(self, gateway) or self.core.settings.look_seconds
-        if self.due_since is not None and len(self.claimed) < room:
-            await self._claim(room)
+        if self.at_hand.due_since is not None and len(self.at_hand) < room:
+            next_at = await self.at_hand.claim(room)
+            if next_at is not None:
+                self.wake(next_at)
             if self._must_stop():  # meanwhile
-                await self._give_back()
+                await self.at_hand.give_back()
                 return 0.0
         return self._start_some(gateway)
 
     def _start_some(self, gateway: Gateway) -> float:
         """Let claims go as far as rate and room allow; returns real seconds until the next look unless woken."""
-        while self.claimed and self._room() > 0:
+        while self.at_hand and self._room() > 0:
             now = self.core.runtime.monotonic()
             wait = self.rate.wait(now)
             if wait > 0:
                 return wait
-            row = self._next_claim()
+            row = self.at_hand.take()
             if row is None:
                 return SUSPECT_SECONDS
             self.rate.took(now)
             self.in_flight += 1
             self._start(self._suspected(row, gateway) if row["unfinished"] > 0 else self._attempt(row, gateway))
-        return 0.0 if self.due_since is not None and self._room() > 0 else self.core.settings.look_seconds
+        return 0.0 if self.at_hand.due_since is not None and self._room() > 0 else self.core.settings.look_seconds
 
     async def _hold_due(self, why: str | None) -> bool:
         """Hold what is due; whether there may be more."""
@@ -165,23 +161,6 @@ class Lane:
 
     def _must_stop(self) -> bool:
         return self.held is not None or self.stopping
-
-    def _next_claim(self) -> Row | None:
-        """The oldest claim that may go now; a retry without a budget lets a first try at hand go before it.
-
-        Whatever was on its way when a process died may be what killed it: of the whole hub one at a time goes again, so that the
-        next death tells which, and counts against no other. The others wait without a place.
-        """
-        may = [place for place, row in enumerate(self.claimed) if not (self.core.suspect_out and row["unfinished"] > 0)]
-        if not may:
-            return None
-        found = may[0]
-        if self.claimed[found]["attempts"] > 0 and not self.budget.may_retry():
-            found = next((place for place in may if self.claimed[place]["attempts"] == 0), found)
-        row = self.claimed[found]
-        del self.claimed[found]
-        self.budget.left(retry=row["attempts"] > 0)
-        return row
 
     def _room(self) -> int:
         room = self.concurrency - self.in_flight
@@ -198,26 +177,6 @@ class Lane:
             return 0.0
         return max((opens - now).total_seconds(), 0.0) / self.core.settings.clock.speed
 
-    async def _claim(self, room: int) -> None:
-        core = self.core
-        now = core.now_ms()
-        lease = now + int(core.settings.lease_seconds * 1000 * core.settings.clock.speed)
-        limit = room - len(self.claimed) + self._prefetch()
-        found = await core.commit(
-            "claim", lambda c: outbox.claim(c, core.city, self.system, limit, core.name, now, lease, via=self.via)
-        )
-        self.claimed.extend(found.rows)
-        if len(found.rows) < limit:
-            self.due_since = None
-        if found.next_at is not None:
-            self.wake(found.next_at)
-
-    def _prefetch(self) -> int:
-        """No more than the rate lets go within a quarter of the lease: the others would only lose it."""
-        if self.rate.per_second is None:
-            return PREFETCH
-        return min(PREFETCH, int(self.rate.per_second * self.core.settings.lease_seconds / 4))
-
     def has_room(self) -> bool:
         """Whether a delivery that opens now may leave at once, without the way through the outbox.
 
@@ -225,7 +184,8 @@ class Lane:
         """
         if self._must_stop() or self.opened.gateway is None or is_batching(self.opened) or self.rate.per_second:
             return False
-        waited = 0.0 if self.due_since is None else self.core.runtime.monotonic() - self.due_since
+        since = self.at_hand.due_since
+        waited = 0.0 if since is None else self.core.runtime.monotonic() - since
         return waited <= PATIENCE_SECONDS and self._room() > 0 and self._closed_for() <= 0
 
     def take_place(self, delivery: Delivery) -> Place | None:
@@ -254,7 +214,7 @@ class Lane:
     def free_place(self) -> None:
         """The next one may go, if one waits."""
         self.in_flight -= 1
-        if self.claimed or self.due_since is not None or self.stopping:
+        if self.at_hand or self.at_hand.due_since is not None or self.stopping:
             self._awake.set()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
@@ -362,7 +322,7 @@ class Lane:
     async def hold(self, by: str, why: str = "paused") -> int:
         """Stop sending: what is due is held. Returns how many deliveries."""
         self.held = why
-        await self._give_back()
+        await self.at_hand.give_back()
         return await hold_queue(self.core, self.system, self.via, by, why)
 
     async def release(self, by: str) -> int:
@@ -374,17 +334,11 @@ class Lane:
         self.wake()
         return released
 
-    async def _give_back(self) -> None:
-        rows = list(self.claimed)
-        self.claimed.clear()
-        if rows:
-            await self.core.commit("give_back", lambda c: outbox.give_back(c, self.core.city, rows, self.core.now_ms()))
-
     async def drain(self, seconds: float) -> int:
         """Stop claiming, give back what was not tried, wait for what is in flight. Returns how many tries were cut off."""
         self.stopping = True
         self._awake.set()
-        await self._give_back()
+        await self.at_hand.give_back()
         until = self.core.runtime.monotonic() + seconds
         while (work := self._at_work()) or self._promised:
             left = until - self.core.runtime.monotonic()

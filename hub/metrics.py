@@ -34,6 +34,7 @@ LABELS: Mapping[str, str] = {
 """Where the values of each label come from: sets that a site fixes, so that no message can make a new series."""
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_CLAIM = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 _SLOW = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 REQUESTS = Counter(
@@ -74,6 +75,13 @@ WATCHDOG = Counter(
 BUGS = Counter("onedoor_bugs_total", "Errors that nobody declared, by where they arose.", ["where"], registry=REGISTRY)
 REFUSED_CALLBACKS = Counter(
     "onedoor_refused_callbacks_total", "Callbacks that were not genuine or not readable.", ["system"], registry=REGISTRY
+)
+CLAIM_SECONDS = Histogram(
+    "onedoor_claim_seconds",
+    "Time from asking for due deliveries to the commit that claims them.",
+    ["system"],
+    buckets=_CLAIM,
+    registry=REGISTRY,
 )
 BREAKER_OPEN = Gauge(
     "onedoor_breaker_open", "1 while the circuit breaker of a lane is not closed.", ["system"], registry=REGISTRY

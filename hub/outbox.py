@@ -84,11 +84,7 @@ def claim_batch(
     connection: Connection, city: City, system: str, by: str, at: int, lease_until: int, via: str = ""
 ) -> tuple[Row, ...]:
     """The due members of the oldest sealed batch that must go again; none when there is no such batch."""
-    first = connection.row(
-        f"SELECT d.batch FROM delivery d WHERE d.region = :region AND d.system = :system AND d.state = 'due'"  # noqa: S608 - constant parts
-        f" AND d.next_at <= :at AND d.via = :via AND {_FROZEN} ORDER BY d.next_at, d.id LIMIT 1",
-        {"region": city.region, "system": system, "at": at, "via": via},
-    )
+    first = connection.row(_FIRST_FROZEN, {"region": city.region, "system": system, "at": at, "via": via})
     if first is None:
         return ()
     rows = connection.rows(
@@ -99,6 +95,15 @@ def claim_batch(
     ours = _in_time(connection, city, rows, at)
     _mark_claimed(connection, city, ours, by, at, lease_until)
     return tuple(ours)
+
+
+_FIRST_FROZEN = (
+    # From the few sealed batches to their members, and only then by what is wanted of them: what is due outside of them may be very much.
+    "WITH frozen AS MATERIALIZED (SELECT d.batch, d.system, d.state, d.via, d.next_at, d.id FROM batch b"
+    " CROSS JOIN delivery d WHERE b.region = :region AND b.state = 'sealed' AND d.region = b.region AND d.batch = b.id)"
+    " SELECT batch FROM frozen WHERE system = :system AND state = 'due' AND next_at <= :at AND via = :via"
+    " ORDER BY next_at, id LIMIT 1"
+)
 
 
 def _in_time(connection: Connection, city: City, rows: list[Row], at: int) -> list[Row]:
@@ -175,8 +180,9 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
         begun = Begun(delivery=row["delivery"], number=row["number"], fence=row["fence"])
         attempt_ended(connection, city, begun, LostProcess(), planner, at)
         counts["sending"] += row["delivery_state"] == DeliveryState.SENDING
-    for row in connection.rows(_WAITING_FOR_A_SYSTEM, {**key, "flag": f"%{NO_SYSTEM}%"}):
-        resume(connection, city, row["case_no"], at)
+    for row in connection.rows(_FLAGGED, {**key, "flag": f"%{NO_SYSTEM}%"}):
+        if row["status"] in _RUNNING:
+            resume(connection, city, row["case_no"], at)
     for name, facts in city.systems.items():
         if facts.successor is not None:
             _hand_over(connection, city, name, at)
@@ -186,15 +192,24 @@ def recover(connection: Connection, city: City, planner: Planner, at: int) -> di
     return counts
 
 
-_WAITING_FOR_A_SYSTEM = "SELECT case_no FROM case_file WHERE region = :region AND status IN ('20', '30', '31', '32', '40') AND flags LIKE :flag"
+# The status is looked at afterwards: asked for in the query, it would be found by, and most cases are in one of these.
+_FLAGGED = "SELECT case_no, status FROM case_file WHERE region = :region AND flags != '' AND flags LIKE :flag"
+_RUNNING = frozenset({"20", "30", "31", "32", "40"})
 
 
 def without_a_lane(connection: Connection, city: City) -> list[str]:
     """Systems that are not there (a broken plugin, a department that was removed) and have something due all the same."""
-    rows = connection.rows(
-        "SELECT DISTINCT system FROM delivery WHERE region = :region AND state = 'due'", {"region": city.region}
-    )
+    rows = connection.rows(_SYSTEMS_WITH_DUE, {"region": city.region})
     return [row["system"] for row in rows if row["system"] not in city.systems]
+
+
+_NEXT_SYSTEM = "SELECT min(system) FROM delivery WHERE region = :region AND state = 'due'"
+_SYSTEMS_WITH_DUE = (
+    # From one system to the next one in the index: DISTINCT would read every delivery that is due.
+    f"WITH RECURSIVE found(system) AS ({_NEXT_SYSTEM} UNION ALL"  # noqa: S608 - constant parts
+    f" SELECT ({_NEXT_SYSTEM} AND system > found.system) FROM found WHERE found.system IS NOT NULL)"
+    " SELECT system FROM found WHERE system IS NOT NULL"
+)
 
 
 def _hand_over(connection: Connection, city: City, retired: str, at: int) -> None:
@@ -238,26 +253,31 @@ def batch_rejected(connection: Connection, city: City, batch: str, at: int) -> N
 
 @record
 class BatchDue:
-    """What a lane needs to know to seal a batch: how many wait, since when (ms), and the last cut-off that was served."""
+    """What a lane needs to know to seal a batch: whether a full one waits, since when (ms) the oldest, the last cut-off that was served."""
 
-    waiting: int
+    full: bool
     oldest: int | None
     last_cut_off: int | None
 
 
-def batch_due(connection: Connection, city: City, system: str, at: int, via: str = "") -> BatchDue:
-    """What waits outside a batch."""
+def batch_due(connection: Connection, city: City, system: str, size: int, at: int, via: str = "") -> BatchDue:
+    """What waits outside a batch. Reads the first ``size`` of them, never all that wait."""
     key = {"region": city.region, "system": system, "at": at, "via": via, "lane": lane_name(system, via)}
-    counted = connection.row(
-        f"SELECT count(*) AS waiting, min(d.next_at) AS oldest FROM delivery d WHERE d.region = :region"  # noqa: S608 - constant parts
-        f" AND d.system = :system AND d.state = 'due' AND d.next_at <= :at AND d.via = :via AND NOT {_FROZEN}",
-        key,
-    )
+    oldest = connection.row(_OUTSIDE, {**key, "before": 0})
+    last = connection.row(_OUTSIDE, {**key, "before": size - 1}) if oldest else None
     lane = connection.row("SELECT last_cut_off FROM lane WHERE region = :region AND system = :lane", key)
-    assert counted is not None
     return BatchDue(
-        waiting=counted["waiting"], oldest=counted["oldest"], last_cut_off=lane["last_cut_off"] if lane else None
+        full=last is not None,
+        oldest=oldest["next_at"] if oldest else None,
+        last_cut_off=lane["last_cut_off"] if lane else None,
     )
+
+
+_OUTSIDE = (
+    "SELECT d.next_at FROM delivery d WHERE d.region = :region AND d.system = :system AND d.state = 'due'"  # noqa: S608 - constant parts
+    f" AND d.next_at <= :at AND d.via = :via AND NOT {_FROZEN} ORDER BY d.next_at, d.id LIMIT 1 OFFSET :before"
+)
+"""The delivery outside a batch that has ``before`` others before it."""
 
 
 def set_last_cut_off(connection: Connection, city: City, lane: str, at: int) -> None:

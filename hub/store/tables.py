@@ -134,6 +134,7 @@ class CaseFile(SQLModel, table=True):
     __table_args__ = (
         Index("case_file_by_status", "region", "status", "changed_at"),
         _partial("case_file_without_date", "region", "case_no", where="due_open"),
+        _partial("case_file_flagged", "region", "case_no", where="flags != ''"),
     )
 
 
@@ -202,8 +203,11 @@ class DeliveryRow(SQLModel, table=True):
     forgiven: int = Field(default=0, sa_column=_count())
     __table_args__ = (
         UniqueConstraint("region", "case_no", "step", "subject", "round"),
-        _partial("delivery_due", "region", "system", "next_at", "id", where="state = 'due'"),
+        _partial("delivery_due", "region", "system", "via", "next_at", "id", where="state = 'due'"),
         _partial("delivery_held", "region", "system", "next_at", "id", where="state = 'held'"),
+        _partial(
+            "delivery_apart", "region", "id", where="state IN ('due', 'held') AND (via != '' OR batch IS NOT NULL)"
+        ),
         _partial("delivery_by_date", "region", "system", "send_before", where="state IN ('due', 'held')"),
         _partial("delivery_in_doubt", "region", "system", where="state IN ('unknown', 'dead')"),
         _partial("delivery_claimed", "region", "lease_until", where="state = 'claimed'"),
@@ -285,7 +289,10 @@ class BatchRow(SQLModel, table=True):
     members: int
     sealed_at: int = Field(sa_column=_time())
     changed_at: int = Field(sa_column=_time())
-    __table_args__ = (UniqueConstraint("region", "system", "situation", "sequence"),)
+    __table_args__ = (
+        UniqueConstraint("region", "system", "situation", "sequence"),
+        _partial("batch_sealed", "region", "id", where="state = 'sealed'"),
+    )
 
 
 class ExchangedFileRow(SQLModel, table=True):

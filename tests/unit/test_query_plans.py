@@ -30,7 +30,7 @@ def asked(tmp_path: Path) -> Iterator[tuple[SmallCity, set[str]]]:
 
 
 def plans(connection: Connection, statements: set[str]) -> dict[str, list[str]]:
-    asked = [text for text in statements if text.startswith(("SELECT", "UPDATE", "DELETE"))]
+    asked = [text for text in statements if text.startswith(("SELECT", "UPDATE", "DELETE", "WITH"))]
     assert asked
     return {text: [row["detail"] for row in connection.rows(f"EXPLAIN QUERY PLAN {text}")] for text in asked}
 
@@ -47,7 +47,9 @@ def test_no_query_of_the_running_hub_reads_a_whole_table(asked: tuple[SmallCity,
     city.unit(lambda c: outbox.recover(c, city.city, city.plan, city.at))
     outbox.lost_leases(city.connection, city.city, city.at)
     outbox.due_for_time(city.connection, city.city, city.at, 100, 0)
-    outbox.batch_due(city.connection, city.city, "BB-file", city.at)
+    outbox.batch_due(city.connection, city.city, "BB-file", 10, city.at)
+    city.unit(lambda c: outbox.claim_batch(c, city.city, "BB-file", "lane", city.at, city.at))
+    outbox.without_a_lane(city.connection, city.city)
     reading.running_late(city.connection, region, "AA-api", city.at, 10)
     reading.open_dates(city.connection, region)
     case = str(row["case_no"])
@@ -76,3 +78,26 @@ def test_no_query_of_the_running_hub_reads_a_whole_table(asked: tuple[SmallCity,
         if (found := WHOLE_REGION.search(step)) and (found[1] or found[2]) in GROWING
     }
     assert whole == {}
+
+
+def test_f05_what_a_start_and_a_turn_of_a_file_lane_look_for_lies_in_small_indexes(
+    asked: tuple[SmallCity, set[str]],
+) -> None:
+    """However many deliveries are due: none of these may be found by walking over the queue."""
+    city, statements = asked
+    statements.clear()
+    city.unit(lambda c: outbox.recover(c, city.city, city.plan, city.at))
+    outbox.without_a_lane(city.connection, city.city)
+    city.unit(lambda c: outbox.claim_batch(c, city.city, "BB-file", "lane", city.at, city.at))
+    outbox.batch_due(city.connection, city.city, "BB-file", 10, city.at)
+    queue = re.compile(r"(delivery_due|delivery_held|delivery_by_date) \((region=\?)( AND system=\?)?\)$")
+    walks = {
+        text
+        for text, plan in plans(city.connection, set(statements)).items()
+        for step in plan
+        if queue.search(step) and "min(system)" not in text and "OLD-api" not in text
+    }
+    assert walks == set()
+    used = " ".join(step for plan in plans(city.connection, set(statements)).values() for step in plan)
+    for index in ("delivery_apart", "delivery_claimed", "attempt_under_way", "case_file_flagged", "batch_sealed"):
+        assert f"INDEX {index} " in used, index
