@@ -167,10 +167,11 @@ class Readings:
     async def _write(self, reading: Reading, at: int) -> None:
         try:
             await self._writer.run(lambda connection: note(connection, self._journal, reading, at))
-        except StoreUnavailable:
+        except Exception as error:  # noqa: BLE001 - whatever kept it from the journal, it is shown and must not be forgotten
             if reading.way is Way.API and any(kept == reading for kept, _ in self._kept):
                 return  # a program that asks every second is one reading
-            log.warning("reading_not_journalled", of=reading.of, what=reading.what, part=reading.part, by=reading.by)
+            told = {"of": reading.of, "what": reading.what, "part": reading.part, "by": reading.by}
+            log.warning("reading_not_journalled", **told, error=type(error).__name__)
             self._keep(reading, at)
 
     def _keep(self, reading: Reading, at: int) -> None:
@@ -189,6 +190,10 @@ class Readings:
         try:
             await self._writer.run(unit)
         except StoreUnavailable:
+            return
+        except Exception as error:  # noqa: BLE001 - they stay, are counted and tried again; the loop must go on
+            metrics.BUGS.labels("readings").inc()
+            log.error("readings_not_journalled", error=type(error).__name__)
             return
         for _ in kept:
             self._kept.popleft()

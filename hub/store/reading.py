@@ -205,9 +205,11 @@ def by_sending_channel(
 ) -> list[str]:
     """Ids of deliveries in ``states`` that go by the sending channel, oldest first; ``due_before`` (ms): only those with a date before."""
     dated = " AND due_at IS NOT NULL AND due_at < :due_before" if due_before is not None else ""
-    parts = " UNION ALL ".join(_BY_SENDING_CHANNEL[state] + dated for state in states)
+    # Each part by itself is bounded: what is due is walked over in the order of its index, never gathered and sorted.
+    first = f"{dated} ORDER BY next_at, id LIMIT :limit"
+    parts = " UNION ALL ".join(f"SELECT id, next_at FROM ({_BY_SENDING_CHANNEL[state]}{first})" for state in states)  # noqa: S608 - constant parts
     rows = connection.rows(
-        f"{parts} ORDER BY id LIMIT :limit",
+        f"{parts} ORDER BY next_at, id LIMIT :limit",
         {"region": region, "system": system, "due_before": due_before, "limit": limit},
     )
     return [row["id"] for row in rows]
@@ -216,10 +218,10 @@ def by_sending_channel(
 _MINE = " AND region = :region AND system = :system AND via = '' AND coalesce(cause, '') NOT IN ('paused', 'deadline')"
 # A partial index is used only where the query repeats its condition in literals.
 _BY_SENDING_CHANNEL = {
-    "due": f"SELECT id FROM delivery WHERE state = 'due'{_MINE}",  # noqa: S608 - constant parts
-    "held": f"SELECT id FROM delivery WHERE state = 'held'{_MINE}",  # noqa: S608 - constant parts
-    "unknown": f"SELECT id FROM delivery WHERE state IN ('unknown', 'dead') AND state = 'unknown'{_MINE}",  # noqa: S608 - constant parts
-    "waiting": f"SELECT id FROM delivery WHERE state = 'waiting'{_MINE}",  # noqa: S608 - constant parts
+    "due": f"SELECT id, next_at FROM delivery WHERE state = 'due'{_MINE}",  # noqa: S608 - constant parts
+    "held": f"SELECT id, next_at FROM delivery WHERE state = 'held'{_MINE}",  # noqa: S608 - constant parts
+    "unknown": f"SELECT id, next_at FROM delivery WHERE state IN ('unknown', 'dead') AND state = 'unknown'{_MINE}",  # noqa: S608 - constant parts
+    "waiting": f"SELECT id, next_at FROM delivery WHERE state = 'waiting'{_MINE}",  # noqa: S608 - constant parts
 }
 
 
