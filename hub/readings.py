@@ -208,6 +208,8 @@ async def case_for_program(hub: "Hub", client: Client, case_no: str) -> CaseView
     view, noted = await hub.read(
         lambda c: (views.case_view(c, region, hub.keys, client, case_no), is_noted(c, region, reading, at))
     )
-    if not noted:
+    if noted:
+        metrics.READINGS.labels(reading.way).inc()
+    else:
         await hub.readings.shown(reading, at)
     return view
