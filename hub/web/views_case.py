@@ -96,7 +96,7 @@ async def page(request: web.Request, *, revealed: str = "", problem: str = "", s
         readers = (
             readings.readers(connection, hub.city.region, case_no, MOST_READERS) if me.is_any(Role.AUDITOR) else ()
         )
-        people = {one.by for one in (*view.journal, *readers)}
+        people = {one.by for one in view.journal} | {one.by for one in readers}
         return {
             "readers": readers,
             "view": view,

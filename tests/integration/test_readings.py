@@ -128,11 +128,11 @@ async def revealed(_: PageDoor, house: House, path: str) -> int:
 
 async def by_operator(pages: PageDoor, house: House, path: str) -> int:
     folder = pages.door.hub.settings.data.parent
-    more = {
+    more: dict[str, dict[str, object]] = {
         "/admin/readers": {"of": house.case_no, "limit": 5},
         "/admin/backup": {"target": str(folder / "backup")},
-    }.get(path, {})
-    return (await pages.door.local("POST", path, json={"by": "zhang", **more}))[0]
+    }
+    return (await pages.door.local("POST", path, json={"by": "zhang", **more.get(path, {})}))[0]
 
 
 def expected(house: House) -> dict[str, tuple[Ask, str, Entry]]:
