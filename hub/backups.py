@@ -51,10 +51,7 @@ def make(data: Path, target: Path, region: str, now: datetime) -> Backup:
     Raises BackupRefused.
     """
     target = target.absolute()
-    if target.exists():
-        raise BackupRefused(f"{target} is there already: name a folder that is not")
-    if data.resolve() in (target.resolve(), *target.resolve().parents):
-        raise BackupRefused(f"{target} lies in the data folder: a backup belongs on another disk")
+    check_target(data, target)
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +72,14 @@ def make(data: Path, target: Path, region: str, now: datetime) -> Backup:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return made
+
+
+def check_target(data: Path, target: Path) -> None:
+    """Raises BackupRefused where no backup may be made."""
+    if target.exists():
+        raise BackupRefused(f"{target} is there already: name a folder that is not")
+    if data.resolve() in (target.resolve(), *target.resolve().parents):
+        raise BackupRefused(f"{target} lies in the data folder: a backup belongs on another disk")
 
 
 def read(folder: Path) -> Backup:

@@ -52,6 +52,7 @@ def backup(
     place, name = target.absolute(), who(by)
 
     def in_file(file: InFile) -> Backup:
+        backups.check_target(found.data, place)
         note_reading(file, Reading(of=THE_DATABASE, what=What.BACKUP, by=name, way=Way.COMMAND))
         file.keep()
         return backups.make(found.data, place, file.region, datetime.now(UTC))

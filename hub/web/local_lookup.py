@@ -88,6 +88,7 @@ async def make_backup(request: web.Request) -> web.Response:
     """POST /admin/backup: returns when the backup is whole, checked and on disk."""
     hub = request.app[HUB]
     wanted = read_data(BackupRequest, parse_json(await body_of(request, LIMIT)))
+    await hub.runtime.in_thread(backups.check_target, hub.settings.data, Path(wanted.target))
     # Not refused while nothing can be written: that is when a copy is wanted most.
     taken = Reading(of=readings.DATABASE, what=What.BACKUP, by=wanted.by, way=Way.COMMAND)
     await hub.readings.shown(taken, hub.now_ms())
