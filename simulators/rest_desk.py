@@ -123,6 +123,8 @@ class Desk:
         known = self._held.get(delivery_id)
         was_busy = known is not None and known.kind is ResultKind.TEMPORARY
         if known is not None and self._habits.resend_is_safe and not was_busy:
+            if alone_seconds is not None:
+                self._keeps_place(operation)
             await self.arrived(operation, delivery_id, digest, _turned_away(known.kind) or "again")
             await known.acted.wait()
             return known
