@@ -29,6 +29,7 @@ class OutlineField:
     """A field. ``codes``: the values it may have, where the file lists them; ``columns``: of a table.
 
     ``path``: where it lies, in a message whose parts lie in each other: ``person.XM``; blank: at the top, under its name.
+    ``repeats``: it is a list of plain values.
     """
 
     name: str
@@ -40,6 +41,7 @@ class OutlineField:
     codes: Sequence[str] = ()
     columns: Sequence["OutlineField"] = ()
     path: str = ""
+    repeats: bool = False
 
     @property
     def place(self) -> str:

@@ -187,12 +187,13 @@ class Document:
         length = declared.get("maxLength")
         return OutlineField(
             name=name,
-            type=kind,
+            type="string" if kind == "codes" else kind,
             required=required,
             label=str(declared.get("description") or declared.get("title") or ""),
             max_length=length if isinstance(length, int) else None,
             codes=codes,
             columns=columns,
+            repeats=kind == "codes",
         )
 
     def _chosen(self, declared: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -74,6 +74,9 @@ def _port(bundle: Bundle) -> tuple[SoapTable, Port]:
 def _fields(holder: Any, types: SimpleTypes, depth: int = 0, inside: int = 0) -> Iterator[OutlineField]:
     """The fields of a zeep element that holds them; ``inside``: parts that are around it."""
     for name, element in getattr(holder.type, "elements", ()):
+        if not hasattr(element, "qname"):
+            # Of xs:any, or of parts that repeat without an element around them: nothing that could be named.
+            continue
         inner = dict(getattr(element.type, "elements", ()))
         if depth == 0 and inside < DEEPEST_PART and _is_part(element, inner):
             optional = element.is_optional or element.nillable
@@ -94,6 +97,7 @@ def _fields(holder: Any, types: SimpleTypes, depth: int = 0, inside: int = 0) ->
             columns=rows,
             codes=facets.codes,
             max_length=facets.max_length,
+            repeats=bool(element.accepts_multiple) and not inner,
         )
 
 

@@ -6,10 +6,10 @@ delivery gets the same answer each time.
 
 import random
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -182,8 +182,8 @@ def of_elements(port: Port, name: str, told: tuple[str, ...]) -> Shape:
     """The answer of an operation of a WSDL."""
 
     def shape(answer: Fields, dice: random.Random, keep: bool) -> Fields:
-        found = _Elements(port.types, dice).parts(port.message(name, reply=True), 0)
-        return _laid(found, answer if keep else _said(answer, told))
+        said = answer if keep else _said(answer, told)
+        return _laid(_Elements(port.types, dice).parts(port.message(name, reply=True), said), said)
 
     return shape
 
@@ -208,30 +208,58 @@ class _Elements:
         self._types = types
         self._dice = dice
 
-    def parts(self, element: Any, depth: int) -> dict[str, JsonValue]:
-        """A value for each element in an element."""
+    def parts(self, element: Any, said: Fields, depth: int = 0) -> dict[str, JsonValue]:
+        """A value for each element in an element. ``said``: what will be said there; a choice is made so that it can be."""
         owner = element.type
-        return {name: self._value(part, owner, depth) for name, part in getattr(owner, "elements", ())}
+        inner = getattr(owner, "elements_nested", ())
+        return {
+            name: self._value(part, owner, said.get(name), depth)
+            for _, one in inner
+            for name, part in _leaves(one, said)
+        }
 
-    def _value(self, element: Any, owner: Any, depth: int) -> JsonValue:
-        """One row where it may repeat, its parts where it has any."""
+    def _value(self, element: Any, owner: Any, said: JsonValue, depth: int) -> JsonValue:
+        """As many rows as there must be where it may repeat, its parts where it has any."""
         if depth > _DEEPEST and element.is_optional:
             return None
+        below = said if isinstance(said, dict) else {}
         inner = getattr(element.type, "elements", ())
-        value: JsonValue = self.parts(element, depth + 1) if inner else self._simple(element, owner)
-        return [value] if element.accepts_multiple else value
+        count = max(1, element.min_occurs) if element.accepts_multiple else 1
+        made: list[JsonValue] = [
+            self.parts(element, below, depth + 1) if inner else self._simple(element, owner) for _ in range(count)
+        ]
+        return made if element.accepts_multiple else made[0]
 
     def _simple(self, element: Any, owner: Any) -> JsonValue:
         """By the XML Schema type that it comes down to."""
         facets = self._types.of(element, owner)
         if facets.codes:
             return self._dice.choice(facets.codes)
-        builtin = str(getattr(getattr(element.type, "_default_qname", None), "localname", ""))
-        if builtin in _WHOLE or (builtin in _FRACTIONS and (facets.least, facets.most) != (None, None)):
+        builtin = facets.builtin or str(getattr(getattr(element.type, "_default_qname", None), "localname", ""))
+        bounded = facets.digits or (facets.least, facets.most) != (None, None)
+        if builtin in _WHOLE or (builtin in _FRACTIONS and bounded):
             return self._dice.randint(*_bounds({"minimum": facets.least, "maximum": facets.most}))
-        made = _XSD.get(builtin)
+        if builtin in _XSD:
+            return facets.edge or _XSD[builtin](self._dice)
         lengths = {"minLength": facets.min_length, "maxLength": facets.max_length, "pattern": facets.pattern}
-        return made(self._dice) if made else _text(lengths, self._dice)
+        return _text(lengths, self._dice)
+
+
+def _leaves(one: Any, said: Fields) -> Iterator[tuple[str, Any]]:
+    """The elements of a part of a type; of a choice the alternative that holds what will be said, else the first."""
+    from zeep.xsd.elements.indicators import Choice, Group, Indicator  # noqa: PLC0415 - only where there is a WSDL
+
+    if isinstance(one, Choice):
+        ways = [list(_leaves(child, said)) for child in one]
+        fits = (way for way in ways if any(name in said for name, _ in way))
+        yield from next(fits, ways[0] if ways else [])
+    elif isinstance(one, Indicator):
+        # One that may repeat has no element around its rows, and no name that a field could have.
+        children: Iterable[Any] = [one.child] if isinstance(one, Group) else cast(Iterable[Any], one)
+        for child in () if one.accepts_multiple else children:
+            yield from _leaves(child, said)
+    elif hasattr(one, "qname"):
+        yield one.attr_name, one
 
 
 _WHOLE = frozenset(
@@ -250,4 +278,7 @@ _XSD: Mapping[str, Callable[[random.Random], JsonValue]] = {
     "base64Binary": lambda dice: "5qC35L6L",
     "hexBinary": lambda dice: "e6a0b7e4be8b",
     "anyURI": _FORMATS["uri"],
+    "duration": lambda dice: f"P{dice.randint(1, 9)}D",
+    "language": lambda dice: "zh",
+    **dict.fromkeys(("negativeInteger", "nonPositiveInteger"), lambda dice: -dice.randint(1, 9)),
 }

@@ -33,6 +33,7 @@ class DraftField:
     code_list: str | None = None
     columns: Sequence["DraftField"] = ()
     path: str = ""
+    repeats: bool = False
 
 
 @record
@@ -57,13 +58,25 @@ class DraftOperation:
     @property
     def request_rows(self) -> Mapping[str, str]:
         """What lies where in the request; empty where everything lies at its top under its own name."""
-        rows = {one.path or one.name: expression(one.name) for one in self.request}
-        return rows if any(one.path for one in self.request) else {}
+        rows = {one.path or one.name: _listed(one) for one in self.request}
+        return rows if any(one.path or one.repeats for one in self.request) else {}
 
     @property
     def reply_rows(self) -> Mapping[str, str]:
         """Which field lies where in the answer, for those that do not lie at its top."""
-        return {one.name: expression(one.path) for one in self.reply if one.path}
+        return {one.name: _joined(one) for one in self.reply if one.path or one.repeats}
+
+
+def _listed(field: DraftField) -> str:
+    """The row of a request: a list of one where the contract has a list, and no list of nothing."""
+    name = expression(field.name)
+    return f"{name} && [{name}]" if field.repeats else name
+
+
+def _joined(field: DraftField) -> str:
+    """The row of an answer: what is repeated becomes one text; SOAP says a single value without its list."""
+    place = expression(field.path or field.name)
+    return f"{place} && join(', ', map(&to_string(@), [{place}][]))" if field.repeats else place
 
 
 @record
@@ -234,21 +247,22 @@ def _asked(field: OutlineField, lists: dict[str, Sequence[str]], name: str) -> D
         code_list=code_list,
         columns=tuple(_column(one) for one in field.columns),
         path=field.path,
+        repeats=field.repeats,
     )
 
 
 def _plain(field: OutlineField, code_list: str | None) -> FieldType:
     """A code without a list is text; so is an object, which no form can ask for as it stands."""
-    if field.type == "code":
-        return "code" if code_list else "string"
-    return "string" if field.type in ("object", "codes") else field.type
+    if code_list:
+        return "code"
+    return "string" if field.type in ("code", "codes", "object") else field.type
 
 
 def _told(field: OutlineField, situation: Situation) -> DraftField:
     """A field of an answer: what a system says may be as deep as it likes, what a person writes is text."""
-    nested = situation is Situation.API and field.type in ("object", "codes")
+    nested = situation is Situation.API and field.type == "object"
     # Rows that hold more than plain cells pass as they are: what is declared of a cell is plain.
-    deep = situation is Situation.API and any(one.type in ("object", "codes", "table") for one in field.columns)
+    deep = situation is Situation.API and any(one.type in ("object", "table") or one.repeats for one in field.columns)
     return DraftField(
         name=field.name,
         type=field.type if nested else _plain(field, None),
@@ -256,6 +270,7 @@ def _told(field: OutlineField, situation: Situation) -> DraftField:
         width_bytes=field.width_bytes,
         columns=() if deep else tuple(_column(one) for one in field.columns),
         path=field.path,
+        repeats=field.repeats,
     )
 
 

@@ -64,6 +64,7 @@ def test_an_object_inside_an_object_becomes_fields_with_rows_both_ways(tmp_path:
         OPENAPI.replace(
             "people: {type: integer}",
             """people: {type: integer}
+            tags: {type: array, items: {type: string}}
             agent:
               type: object
               required: [fullName, phone]
@@ -73,7 +74,8 @@ def test_an_object_inside_an_object_becomes_fields_with_rows_both_ways(tmp_path:
                 home: {type: object, properties: {street-name: {type: string}}}""",
         ).replace(
             "contractNo: {type: string}",
-            "contract: {type: object, properties: {no: {type: string}, since: {type: string, format: date}}}",
+            "contract: {type: object, properties: {no: {type: string}, since: {type: string, format: date}}}\n"
+            "        notes: {type: array, items: {type: string}}",
         )
     )
     made(tmp_path / "site", "water", "--from", contract)
@@ -87,7 +89,12 @@ def test_an_object_inside_an_object_becomes_fields_with_rows_both_ways(tmp_path:
         "fullName",
         '"street-name"',
     )
-    assert rows["reply"] == {"no": "contract.no", "since": "contract.since"}
+    assert rows["request"]["tags"] == "tags && [tags]"
+    assert rows["reply"] == {
+        "no": "contract.no",
+        "since": "contract.since",
+        "notes": "notes && join(', ', map(&to_string(@), [notes][]))",
+    }
     trials_pass(tmp_path / "site", "water")
     said = RUN.invoke(
         plugins_command.app,

@@ -12,7 +12,7 @@ from tests.integration.test_simulate_contract_files import FILES, department
 
 
 async def test_every_answer_of_a_wsdl_is_one_that_its_own_schema_allows(tmp_path: Path) -> None:
-    """Listed values, lengths, patterns and bounds; also of a refusal, and of an enquiry about what never came."""
+    """Listed values, lengths, patterns, bounds and choices; also of a refusal, and of an enquiry about what never came."""
     plan = {ResultKind.REFUSED: 0.5}
     spaces = {"e": "http://schemas.xmlsoap.org/soap/envelope/"}
     root = etree.parse(FILES / "trees.wsdl").getroot()
