@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from hub.settings import load_settings
 
 BACKLOG = int(os.environ.get("BACKLOG") or "1000000")
 ROUNDS = int(os.environ.get("BACKLOG_ROUNDS") or "3")
-PACED = int(os.environ.get("BACKLOG_PACED") or "2000")
+PACED = int(os.environ.get("BACKLOG_PACED") or "1000")
 A_SECOND = 50
 SEED = 200
 """Cases that are handed in and then repeated."""
@@ -219,7 +219,8 @@ def compared(empty: Bench, full: Bench, figures: Figures) -> None:
     claims, within = (sum(one[key] for one in rounds["full"]) for key in ("claims", "claims_within_20_ms"))
     figures["claims_of_the_running_hub"] = claims
     figures.check("share_of_them_within_20_ms", within / max(claims, 1), 0.99)
-    figures.check("counted_by_the_hub", min(one["deliveries"] for one in rounds["full"]), BACKLOG)
+    wrong = max(abs(one["deliveries"] - BACKLOG - SEED) for one in rounds["full"])
+    figures.check("miscounted_by_the_hub", wrong, 0, at_most=True)
 
 
 def measure(folder: Path, figures: Figures) -> None:
@@ -227,10 +228,10 @@ def measure(folder: Path, figures: Figures) -> None:
     empty, full, other = (prepared(folder / name) for name in ("empty", "full", "boundaries"))
     figures["machine"] = machine.described(folder)
     figures["settings"] = {"waiting": BACKLOG, "rounds": ROUNDS, "cases_a_round": PACED, "a_second": A_SECOND}
-    mock = str(HERE / "mock.py")
-    with process(sys.executable, mock, str(empty.mock_port)), process(sys.executable, mock, str(full.mock_port)):
-        wait_for(empty.mock_port)
-        wait_for(full.mock_port)
+    with ExitStack() as stack:
+        for bench in (empty, full, other):
+            stack.enter_context(process(sys.executable, str(HERE / "mock.py"), str(bench.mock_port)))
+            wait_for(bench.mock_port)
         steps: tuple[tuple[str, Callable[[], Any]], ...] = (
             (f"{BACKLOG:,} deliveries are made to wait", lambda: queue(full, BACKLOG)),
             ("an empty hub and a full one, in turn", lambda: compared(empty, full, figures)),
