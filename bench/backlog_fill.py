@@ -31,6 +31,7 @@ CHUNK = 20_000
 """Copies that share a commit."""
 
 SEALED_AT_ONCE = 5_000
+MOST_TEMPLATES = 200
 TABLES = ("inbox", "case_file", "case_step", "case_index", "delivery")
 
 
@@ -70,8 +71,9 @@ def templates(file: Opened, system: str) -> list[Template]:
     connection, region = file.connection, file.region
     found = []
     for row in connection.rows(
-        "SELECT id, case_no FROM delivery WHERE region = :region AND system = :system AND state = 'due' AND fence = 0",
-        {"region": region, "system": system},
+        "SELECT id, case_no FROM delivery WHERE region = :region AND system = :system AND state = 'due' AND fence = 0"
+        " LIMIT :most",
+        {"region": region, "system": system, "most": MOST_TEMPLATES},
     ):
         key = {"region": region, "case_no": row["case_no"]}
         rows = {
