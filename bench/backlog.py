@@ -29,7 +29,7 @@ from hub.offline import closed_city
 from hub.settings import load_settings
 
 BACKLOG = int(os.environ.get("BACKLOG") or "1000000")
-ROUNDS = int(os.environ.get("BACKLOG_ROUNDS") or "3")
+ROUNDS = int(os.environ.get("BACKLOG_ROUNDS") or "5")
 PACED = int(os.environ.get("BACKLOG_PACED") or "1000")
 A_SECOND = 50
 SEED = 200
@@ -43,8 +43,8 @@ AT_ONCE = 1000
 BOUNDARIES = (999, 1000, 1001, 99_999, 100_000, 100_001)
 """Lengths at which buffers and counters of queues tend to end."""
 
-LIMIT = PREFETCH + 8
-LANE = "limits = { concurrency = 8, rate_per_second = 100 }"
+LIMIT = PREFETCH + 4
+LANE = "limits = { concurrency = 4, rate_per_second = 20 }"
 QUEUE = "BE-slow"
 CLAIMS = f'onedoor_claim_seconds_count{{system="{QUEUE}"}}'
 QUICK_CLAIMS = f'onedoor_claim_seconds_bucket{{le="0.02",system="{QUEUE}"}}'
@@ -220,9 +220,9 @@ def compared(empty: Bench, full: Bench, figures: Figures) -> None:
     figures.check("start_seconds", median("full", "start_seconds"), START_SECONDS, at_most=True)
     times = median("full", "intake_p99_ms") / median("empty", "intake_p99_ms")
     figures.check("intake_p99_in_times_of_empty", times, TIMES_EMPTY, at_most=True)
-    claims, within = (sum(one[key] for one in rounds["full"]) for key in ("claims", "claims_within_20_ms"))
-    figures["claims_of_the_running_hub"] = claims
-    figures.check("share_of_them_within_20_ms", within / max(claims, 1), 0.99)
+    shares = [one["claims_within_20_ms"] / max(one["claims"], 1) for one in rounds["full"]]
+    figures["claims_of_the_running_hub"] = sum(one["claims"] for one in rounds["full"])
+    figures.check("share_of_them_within_20_ms", statistics.median(shares), 0.99)
     wrong = max(abs(one["deliveries"] - BACKLOG - SEED) for one in rounds["full"])
     figures.check("miscounted_by_the_hub", wrong, 0, at_most=True)
 
