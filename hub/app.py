@@ -214,7 +214,7 @@ async def _city(
 
 async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
     """Start a lane for every channel that sends or may, a collector for every channel with answers to fetch, the watch, the sealer."""
-    stack.push_async_callback(sealer.seal)  # the last seal, when nothing writes any more
+    stack.push_async_callback(sealer.close)
     stack.push_async_callback(hub.readings.close)
     held = await hub.read(lambda c: outbox.held_lanes(c, hub.city))
     for system in hub.city.systems:
@@ -248,7 +248,12 @@ async def _run_lanes(hub: Hub, stack: AsyncExitStack, sealer: Sealer) -> None:
     running += [hub.readings.run()]
     running += [Reading(hub).run(), scan_folder.watch(hub, hub.settings.scan_folder)]
     tasks = [asyncio.create_task(work) for work in running]
+    stack.push_async_callback(_cut_off, hub)
     stack.push_async_callback(_cancel, tasks)
+
+
+async def _cut_off(hub: Hub) -> None:
+    await asyncio.gather(*(lane.cut_off() for lane in hub.all_lanes()))
 
 
 async def _cancel(tasks: "list[asyncio.Task[None]]") -> None:

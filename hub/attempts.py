@@ -98,6 +98,9 @@ async def guarded(work: Awaitable[T], seconds: float, system: str) -> T | BaseEx
     task.add_done_callback(partial(_end, over))
     try:
         await over
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
     finally:
         alarm.cancel()
     if not task.done():

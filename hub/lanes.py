@@ -350,6 +350,14 @@ class Lane:
                 await asyncio.sleep(min(left, 0.01))  # a unit has let something go that is not committed yet
         return len(self._at_work())
 
+    async def cut_off(self) -> None:
+        """End what is still under way after a drain: the next start takes it for unknown (R4), and nothing is written any more."""
+        work = self._at_work()
+        for task in work:
+            task.cancel()
+        if work:
+            await asyncio.wait(work, timeout=attempts.GRACE_SECONDS)
+
     def _at_work(self) -> "set[asyncio.Task[None]]":
         """Attempts under way, and the turn: a batch is sent within one."""
         turn = {self._running} if self._running is not None else set()

@@ -4,6 +4,7 @@ Nothing here is on the way of a case: entries are read on a reader's connection,
 """
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,7 +49,7 @@ class Sealer:
         """Look where sealing stands. Raises StoreRefused when the anchor has noted what this database does not hold."""
         core, region = self._core, self._core.city.region
         await core.read(lambda connection: check_anchor(connection, region, self._anchor))
-        self._place = await core.read(lambda connection: sealed.place(connection, region))
+        await self._look()
         self._legacy = await core.read(lambda connection: sealed.last(connection, region)) is None
 
     async def run(self) -> None:
@@ -60,6 +61,17 @@ class Sealer:
                 metrics.BUGS.labels("sealing").inc()
                 log.error("turn_failed", turn="sealing", error=type(error).__name__)
             await asyncio.sleep(self._core.settings.seal_seconds)
+
+    async def _look(self) -> None:
+        region = self._core.city.region
+        self._place = await self._core.read(lambda connection: sealed.place(connection, region))
+
+    async def close(self) -> None:
+        """The last seal, once nobody asks for anything any more: what was asked for is written before it, a seal among it."""
+        with suppress(StoreUnavailable):
+            await self._core.writer.run(lambda connection: None)
+        await self._look()
+        await self.seal()
 
     async def seal(self) -> None:
         """Seal what is there and note the heads. What fails is logged and tried again the next time."""

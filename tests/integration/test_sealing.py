@@ -1,17 +1,21 @@
 """A running hub seals what it writes and has it noted outside; what somebody else put there is told from it."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.delivery import AwaitingReply
+from contracts.delivery import AwaitingReply, Delivery, Outcome
+from contracts.plugin import Gateway, Runtime
+from contracts.records import Fields
 from hub import journal_verifier, seals
 from hub.anchor import Anchor, AnchorFailed
 from hub.app import Hub
@@ -19,7 +23,8 @@ from hub.journal import Chain
 from hub.journal_verifier import Verdict
 from hub.seals import Head
 from hub.store.connection import Connection, StoreRefused
-from tests.scripted import Scripted, rows, scripted_channel, scripted_hub, submit, until
+from tests.scripted import Scripted, rows, scripted_channel, scripted_hub, settled, submit, until
+from tests.small_city import GRANTED
 
 QUICK = {"seal_seconds": 0.05}
 
@@ -76,6 +81,31 @@ async def test_sealing_goes_on_where_the_last_life_ended(tmp_path: Path) -> None
     verdict = verdict_on(tmp_path, stopped=True)
     assert verdict.is_whole
     assert verdict.epoch == 1
+
+
+async def test_a_try_that_is_cut_off_at_the_end_writes_nothing_after_the_last_seal(tmp_path: Path) -> None:
+    """It answers while the departments' connections are closed: what it would write then, nobody would seal."""
+
+    async def slow(delivery: Delivery) -> Outcome:
+        await asyncio.sleep(0.3)
+        return GRANTED
+
+    way = scripted_channel(Scripted(slow))
+
+    @asynccontextmanager
+    async def closes_slowly(values: Fields, runtime: Runtime) -> AsyncIterator[Gateway]:
+        async with way.open(values, runtime) as gateway:
+            yield gateway
+            await asyncio.sleep(0.6)
+
+    async with scripted_hub(tmp_path, {"drain_seconds": 0.05}, api=replace(way, open=closes_slowly)) as hub:
+        case = await submit(hub, "API1")
+        await settled(hub, ["sending"], case)
+    after = verdict_on(tmp_path, stopped=True)
+    assert (after.is_whole, after.pending) == (True, 0)
+    async with scripted_hub(tmp_path, api=scripted_channel(waiting())) as hub:
+        (first, *_) = await rows(hub, "SELECT state, error_code FROM attempt ORDER BY number")
+    assert first == {"state": "unknown", "error_code": "process_lost"}
 
 
 async def test_a_compacted_database_is_sealed_on_without_a_gap(tmp_path: Path) -> None:
