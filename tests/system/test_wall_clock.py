@@ -62,6 +62,13 @@ def environment(library: Path, clock: Path) -> dict[str, str]:
     }
 
 
+def set_clock(clock: Path, seconds: float) -> None:
+    """Let the wall clock be off by so much, in one step: whoever read a file that is half written would see the machine's own time."""
+    written = clock.with_suffix(".new")
+    written.write_text(f"{seconds:+.3f}")
+    written.replace(clock)
+
+
 def make_secrets(folder: Path) -> None:
     """Every department's, so that lanes open."""
     (folder / "keys/secrets").mkdir(parents=True)
@@ -80,14 +87,14 @@ async def test_a13_a_clock_that_is_set_loses_no_retry_and_starts_no_storm(faketi
         make_secrets(folder)
         clock = folder / "clock"
         usual = round((THURSDAY - datetime.now(UTC)).total_seconds())
-        clock.write_text(f"{usual:+d}")
+        set_clock(clock, usual)
         async with TestServer(app) as server:
             settings = f"breaker_seconds = 0.5\n[retry]\nfirst_seconds = 2\ncap_seconds = 3\n[systems.DA-archive.api]\nurl = {str(server.make_url('')).rstrip('/')!r}\n"
             async with served(folder, settings=settings, environment=environment(faketime, clock)) as hub:
                 for offset in (HOUR, 0, MONTH, 0):
                     trace = await tried_once(hub, department)
                     before = len(department.tried[trace])
-                    clock.write_text(f"{usual + offset:+d}")
+                    set_clock(clock, usual + offset)
                     async with asyncio.timeout(30):
                         while len(department.tried[trace]) == before:  # noqa: ASYNC110 - it happens elsewhere
                             await asyncio.sleep(0.1)
@@ -109,13 +116,13 @@ async def test_a13_a_clock_that_is_slewed_is_no_jump_and_no_retry_is_lost_or_ear
         make_secrets(folder)
         clock = folder / "clock"
         usual = (THURSDAY - datetime.now(UTC)).total_seconds()
-        clock.write_text(f"{usual:+.3f}")
+        set_clock(clock, usual)
         async with TestServer(app) as server:
             settings = f"breaker_seconds = 0.5\n[retry]\nfirst_seconds = 1\ncap_seconds = 2\n[systems.DA-archive.api]\nurl = {str(server.make_url('')).rstrip('/')!r}\n"
             async with served(folder, settings=settings, environment=environment(faketime, clock)) as hub:
                 trace = await tried_once(hub, department)
                 for step in (*range(1, 61), *range(59, -1, -1)):
-                    clock.write_text(f"{usual + step * 0.005:+.3f}")
+                    set_clock(clock, usual + step * 0.005)
                     await asyncio.sleep(0.1)
                 assert len(department.tried[trace]) >= 4
                 assert await hub.metric("onedoor_clock_jumps_total") == 0
