@@ -58,7 +58,7 @@ restart: $(INSTALLED) ## how long a hub that was killed needs to resume its firs
 	PYTHONPATH=. $(BIN)/python -m bench.restart
 
 .PHONY: backlog
-backlog: $(INSTALLED) ## start, claims and intake with a million deliveries waiting (BACKLOG=n), beside none; some ten minutes and 6 GB
+backlog: $(INSTALLED) ## start, claims and intake with a million deliveries waiting (BACKLOG=n), beside none; some ten minutes and 9 GB of disk
 	BACKLOG=$(BACKLOG) PYTHONPATH=. $(BIN)/python -m bench.backlog
 
 stress: $(TOX) ## outages, flapping, floods and restarts with 10000 deliveries (STRESS=n), in virtual time; the result goes to docs/results
