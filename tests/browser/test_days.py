@@ -5,7 +5,7 @@ import re
 from playwright.async_api import Page, expect
 
 from hub.people import Role
-from tests.browser.stage import Stage
+from tests.browser.stage import Stage, violations
 from tests.front_door import XUHUI
 from tests.integration.test_worklist import SHEET, sheet_task
 
@@ -154,3 +154,14 @@ async def test_an_operator_opens_a_case_without_personal_data(on_stage: Stage) -
     await page.goto(f"/cases/{case_no}")
     await expect(page.locator("main")).to_contain_text("办理环节")
     await expect(page.locator("main")).not_to_contain_text("证件号码")
+
+
+async def test_an_auditor_sees_who_has_read_a_case(on_stage: Stage) -> None:
+    case_no = await on_stage.pages.door.received(SHEET)
+    clerk = await on_stage.somebody("b001", Role.BACK_OFFICE, centres=[XUHUI])
+    await clerk.goto(f"/cases/{case_no}")
+    await expect(clerk.locator("main")).not_to_contain_text("谁看过")
+    auditor = await on_stage.somebody("a001", Role.AUDITOR)
+    await auditor.goto(f"/cases/{case_no}")
+    await expect(auditor.locator("section", has_text="谁看过")).to_contain_text("b001")
+    assert await violations(auditor) == []
