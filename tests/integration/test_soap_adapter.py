@@ -20,6 +20,7 @@ from simulators.faults import Fault
 from simulators.ledger import Ledger
 from simulators.soap import soap_department
 from tests.rest_world import World
+from tests.scripted import until
 from tests.soap_world import (
     CUT,
     SECRETS,
@@ -78,7 +79,7 @@ async def test_a_message_in_every_style_is_understood_and_answered(style: str, t
 @pytest.mark.parametrize("style", list(STYLES))
 async def test_accepted_now_and_known_later_by_enquiry_and_by_the_list(style: str, tmp_path: Path) -> None:
     of = system(later=True, **STYLES[style])
-    async with pair(of, tmp_path, reply_delay_seconds=0.2) as (opened, _):
+    async with pair(of, tmp_path, reply_delay_seconds=1.0) as (opened, _):
         first, second, third = (delivery("later") for _ in range(3))
         assert isinstance(await opened.deliver(first), AwaitingReply)
         assert await opened.enquire(second) == NotFound(what=Lookup.NOT_RECEIVED)
@@ -86,7 +87,11 @@ async def test_accepted_now_and_known_later_by_enquiry_and_by_the_list(style: st
         await opened.deliver(second)
         await opened.deliver(third)
         assert [page async for page in opened.collect()] == []
-        await asyncio.sleep(0.25)
+
+        async def answered() -> bool:
+            return not isinstance(await opened.enquire(third), AwaitingReply)
+
+        await until(answered)
         outcome = await opened.enquire(first)
         assert isinstance(outcome, Completed)
         pages = [page async for page in opened.collect()]
